@@ -1,0 +1,50 @@
+# Two commands do everything: `make book` builds the book, `make test` tests library and book.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PAGE   := _build/html/index.html
+
+# TORCH=cpu takes PyTorch's CPU wheels (about 200 MB) instead of the CUDA ones (several GB).
+TORCH ?=
+ifeq ($(TORCH),cpu)
+TORCH_INDEX := --index-url https://download.pytorch.org/whl/cpu
+else ifneq ($(TORCH),)
+$(error TORCH is "$(TORCH)"; expected nothing or "cpu")
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint serve clean
+
+help:   ## show this list
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@echo "  TORCH=cpu       take PyTorch's CPU wheels;  PYTHON=python3.12 chooses the interpreter"
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and \
+	  "Python 3.11 or 3.12 is needed, $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing (Debian: apt install python3-venv)"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) \
+	  "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[book,test]"
+	@touch $@
+
+book: $(READY)   ## build the book and print the page to open
+	@$(BIN)/python book/build.py
+
+test: $(READY)   ## test everything (builds the book first when it is not built)
+	@test -f $(PAGE) || $(MAKE) --no-print-directory book
+	@$(BIN)/python -m pytest
+
+lint: $(READY)   ## ruff, notebooks without outputs, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	git ls-files -z '*.ipynb' | xargs -0 -r $(BIN)/nbstripout --verify
+	$(BIN)/codespell $$(git ls-files)
+
+serve: book   ## build the book and serve it at http://localhost:8000
+	@$(BIN)/python -m http.server --directory _build/html --bind localhost 8000
+
+clean:   ## remove what was built (keeps .venv; `rm -r .venv` removes that too)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
