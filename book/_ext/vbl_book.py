@@ -1,0 +1,84 @@
+"""What the book asks of Sphinx beyond Jupyter Book: local assets, clean pages, few buttons."""
+
+import re
+from pathlib import Path
+
+ASSETS = Path(__file__).parent / "assets"
+
+# Jupyter Book declares Thebe (live code from a server) on every page, used or not.
+THEBE = re.compile(
+    r'<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = [^<]*</script>', re.S
+)
+# Markup that assistive technology misreads, and what it should be.
+REPAIRS = {
+    'role="doc-biblioentry"': 'role="listitem"',
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+}
+
+
+def use_local_assets(app, config):
+    """Serve ``assets/vendor`` as ``_static/vendor``."""
+    config.html_static_path.append(str(ASSETS))
+
+
+def hide_dead_buttons(app, config):
+    """Drop launch and source buttons while the book does not know its own address."""
+    options = config.html_theme_options
+    known = bool(options.get("repository_url"))
+    options["use_repository_button"] = options["use_source_button"] = known
+    if not known:
+        options["launch_buttons"] = {}
+        options.pop("repository_url", None)
+
+
+def set_substitutions(app, config):
+    """Let prose say ``{{ repository }}``."""
+    url = config.html_theme_options.get("repository_url")
+    text = f"<{url}>" if url else "the repository this book came from"
+    config.myst_substitutions = {**config.myst_substitutions, "repository": text}
+
+
+def merge_single_page_visitors(app):
+    """Give ``singlehtml`` the visitors of ``html``.
+
+    sphinx_exercise registers visitors for ``singlehtml``, whereupon Sphinx no longer falls back
+    to those of ``html`` and stops at the first hidden cell.
+    """
+    table = app.registry.translation_handlers
+    if "singlehtml" in table:
+        table["singlehtml"] = {**table.get("html", {}), **table["singlehtml"]}
+
+
+def clean_scripts(app, pagename, templatename, context, doctree):
+    """Remove Thebe and repeated scripts from a page's head."""
+    seen, kept = set(), []
+    for script in context.get("script_files", []):
+        name = str(getattr(script, "filename", None) or "")
+        body = getattr(script, "attributes", {}).get("body") or ""
+        if "thebe" in name or "THEBE_JS_URL" in body or (name, body) in seen:
+            continue
+        seen.add((name, body))
+        kept.append(script)
+    context["script_files"] = kept
+
+
+def clean_body(app, pagename, templatename, context, doctree):
+    """Remove Thebe from a page's body and repair its markup."""
+    body = THEBE.sub("", context.get("body") or "")
+    for wrong, right in REPAIRS.items():
+        body = body.replace(wrong, right)
+    if "body" in context:
+        context["body"] = body
+
+
+def setup(app):
+    """Register everything with Sphinx; the other two modules bring the book's directives."""
+    app.setup_extension("vbl_notation")
+    app.setup_extension("vbl_tables")
+    app.connect("config-inited", use_local_assets)
+    app.connect("config-inited", set_substitutions)
+    app.connect("config-inited", hide_dead_buttons, priority=600)
+    app.connect("builder-inited", merge_single_page_visitors)
+    app.connect("html-page-context", clean_scripts, priority=900)
+    app.connect("html-page-context", clean_body, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
