@@ -1,0 +1,322 @@
+"""From a clean image x to a degraded one y, with the truth that made it.
+
+Each function takes images (B, C, H, W) in [0, 1], draws only from `generator` (which must live on
+the images' device) and returns a `Degraded`. Noise is never clipped, unless the device that makes
+it clips (`jpeg`, `camera`). Levels are standard deviations in the images' units: 25/255, not 25.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from vbl import camera as _camera
+from vbl.kernels import gaussian_kernel, motion_kernel, random_gaussian_parameters
+from vbl.noise_maps import case_noise_map, training_noise_map
+from vbl.operators import bicubic_downsample, blur, downsample
+
+# A level is one number, one per image, or a range (low, high) to draw one per image from.
+Level = float | int | tuple[float, float] | Float[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded image and everything that is known about how it came to be.
+
+    Attributes:
+        y: Observed images (B, C, h, w).
+        x: Clean images (B, C, H, W) behind them.
+        noise_var: Variance of the noise at each value of y, broadcastable to it; None where the
+            degradation is not additive noise (`jpeg`) or its variance has no formula (`camera`).
+        kernel: Blur kernels (B, 1, k, k), or None.
+        scale: Factor s between the sizes of x and y.
+        truth: Further parameters by name, each with one row per image.
+    """
+
+    y: Float[Tensor, "b c h w"]
+    x: Float[Tensor, "b c sh sw"]
+    noise_var: Tensor | None = None
+    kernel: Tensor | None = None
+    scale: int = 1
+    truth: dict[str, Tensor] = field(default_factory=dict)
+
+
+def _check(x: Tensor) -> None:
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.is_floating_point() or x.numel() == 0:
+        raise ValueError(
+            "expected floating-point images (B, 1 or 3, H, W) in [0, 1], "
+            f"got {tuple(x.shape)} of {x.dtype}"
+        )
+    low, high = x.aminmax()
+    if not (low >= 0 and high <= 1):  # also refuses NaN
+        raise ValueError(f"expected images in [0, 1], got values from {low:.4g} to {high:.4g}")
+
+
+def _level(level: Level, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One value per image, (B,), of the images' type."""
+    b = len(x)
+    if isinstance(level, tuple):
+        low, high = level
+        u = torch.rand(b, generator=generator, device=x.device, dtype=x.dtype)
+        return low + (high - low) * u
+    level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+    if level.shape not in ((), (b,)) or (level < 0).any():
+        raise ValueError(f"expected a level >= 0, or one for each of {b} images, got {level}")
+    return level.expand(b)
+
+
+def _randn(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+
+
+def _add_white_noise(
+    clean: Tensor, std: Level, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Noisy images and the variance (B, 1, 1, 1) of their noise."""
+    sigma = _level(std, clean, generator).view(-1, 1, 1, 1)
+    return clean + sigma * _randn(clean, generator), sigma**2
+
+
+def awgn(
+    x: Float[Tensor, "b c h w"],
+    std: Level = 25 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Additive white Gaussian noise: y = x + std · n, the same level at every pixel.
+
+    See :eq:`eq-degradation` with H the identity.
+    """
+    _check(x)
+    y, var = _add_white_noise(x, std, generator)
+    return Degraded(y, x, noise_var=var)
+
+
+def noniid(
+    x: Float[Tensor, "b c h w"],
+    std_map: Float[Tensor, "n 1 h w"] | None = None,
+    *,
+    case: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Gaussian noise whose level changes over the image: y = x + σ(pixel) · n.
+
+    Args:
+        x: Images (B, C, H, W).
+        std_map: Standard deviations (B or 1, 1, H, W); None draws a map.
+        case: 1, 2 or 3 for a test map (`noise_maps.case_noise_map`); None for a random training
+            map (`noise_maps.training_noise_map`).
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If both `std_map` and `case` are given, or the map is negative.
+    """
+    _check(x)
+    b, _, h, w = x.shape
+    if std_map is not None and case is not None:
+        raise ValueError("give std_map or case, not both")
+    if case is not None:
+        std_map = case_noise_map(case, h, w, generator=generator)
+    elif std_map is None:
+        std_map = training_noise_map(b, h, w, generator=generator)
+    if (std_map < 0).any():
+        raise ValueError(f"std_map: expected values >= 0, got a minimum of {std_map.min():.4g}")
+    sigma = std_map.to(x).expand(b, 1, h, w)
+    return Degraded(x + sigma * _randn(x, generator), x, noise_var=sigma**2)
+
+
+def poisson_gaussian(
+    x: Float[Tensor, "b c h w"],
+    photons: Level = 100.0,
+    read_std: Level = 2 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Photon counting and read noise: y = Poisson(photons · x)/photons + read_std · n.
+
+    Its variance x/photons + read_std² grows with the signal :cite:p:`foi2008practical`.
+
+    Args:
+        x: Images (B, C, H, W), taken as linear light.
+        photons: Expected count at x = 1.
+        read_std: Standard deviation of the read noise.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If `photons` is zero for some image.
+    """
+    _check(x)
+    peak = _level(photons, x, generator).view(-1, 1, 1, 1)
+    if (peak == 0).any():
+        raise ValueError("photons: expected positive counts, got 0")
+    sigma = _level(read_std, x, generator).view(-1, 1, 1, 1)
+    counts = torch.poisson(peak * x, generator=generator)
+    truth = {"photons": peak.flatten(), "read_std": sigma.flatten()}
+    y = counts / peak + sigma * _randn(x, generator)
+    return Degraded(y, x, noise_var=x / peak + sigma**2, truth=truth)
+
+
+def correlated(
+    x: Float[Tensor, "b c h w"],
+    std: Level = 25 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Gaussian noise with neighbours alike: white noise through a 3 x 3 binomial filter.
+
+    The filter is scaled so that every pixel keeps the variance std². The correlation with the
+    next pixel is 2/3, with the one after it 1/6, and 0 further away.
+    """
+    _check(x)
+    sigma = _level(std, x, generator).view(-1, 1, 1, 1)
+    binomial = x.new_tensor([1.0, 2.0, 1.0])
+    binomial = torch.outer(binomial, binomial)
+    binomial = (binomial / binomial.norm())[None, None]
+    # Circular, so that border pixels have the same variance as the others.
+    noise = blur(_randn(x, generator), binomial, boundary="circular")
+    return Degraded(x + sigma * noise, x, noise_var=sigma**2)
+
+
+def blurred(
+    x: Float[Tensor, "b c h w"],
+    kernel: Float[Tensor, "n 1 k k"] | None = None,
+    std: Level = 2 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Blur and white noise: y = k * x + std · n.
+
+    Args:
+        x: Images (B, C, H, W).
+        kernel: Kernels (B or 1, 1, k, k), for instance Gaussian ones; None draws 21 x 21 motion
+            kernels.
+        std: Noise level.
+        generator: Source of randomness.
+    """
+    _check(x)
+    if kernel is None:
+        kernel = motion_kernel(21, n=len(x), generator=generator).to(x)
+    y, var = _add_white_noise(blur(x, kernel, "symmetric"), std, generator)
+    return Degraded(y, x, noise_var=var, kernel=kernel.expand(len(x), -1, -1, -1))
+
+
+def blind_sr(
+    x: Float[Tensor, "b c h w"],
+    scale: int = 2,
+    kernel: Float[Tensor, "n 1 k k"] | None = None,
+    std: Level = (0.0, 15 / 255),
+    *,
+    sampling: str = "direct",
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Blur, downsample, add noise: y = (k * x)↓s + std · n, VIRNet's Eq. (6).
+
+    Args:
+        x: Images (B, C, H, W), H and W multiples of s.
+        scale: s.
+        kernel: Kernels (B or 1, 1, k, k); None draws VIRNet's random Gaussian ones (Eq. 27).
+        std: Noise level, or the range to draw it from.
+        sampling: "direct" keeps the upper-left pixels as the paper says; "bicubic" is the
+            antialiased cubic downsampling of its public code.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If s does not divide the size, or `sampling` is neither.
+    """
+    _check(x)
+    samplers = {"direct": downsample, "bicubic": bicubic_downsample}
+    if sampling not in samplers:
+        raise ValueError(f"sampling: expected 'direct' or 'bicubic', got {sampling!r}")
+    if x.shape[-2] % scale or x.shape[-1] % scale:
+        size = " x ".join(str(n) for n in x.shape[-2:])
+        raise ValueError(f"scale {scale} does not divide the image size {size}: crop it first")
+    if kernel is None:
+        parameters = random_gaussian_parameters(len(x), scale, generator=generator)
+        kernel = gaussian_kernel(*parameters, size=21).to(x)
+    y, var = _add_white_noise(
+        samplers[sampling](blur(x, kernel, "symmetric"), scale), std, generator
+    )
+    kernel = kernel.expand(len(x), -1, -1, -1)
+    return Degraded(y, x, noise_var=var, kernel=kernel, scale=scale)
+
+
+def jpeg(
+    x: Float[Tensor, "b c h w"],
+    quality: Level = (10.0, 95.0),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """JPEG compression and back, by Pillow's encoder on the CPU.
+
+    Args:
+        x: Images (B, C, H, W); rounded to 8 bits first.
+        quality: Quality factor 1 ... 95, rounded to an integer.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If a quality lies outside 1 ... 95.
+    """
+    _check(x)
+    q = _level(quality, x, generator).round()
+    if q.min() < 1 or q.max() > 95:
+        raise ValueError(f"quality: expected 1 ... 95, got {q.min():.0f} to {q.max():.0f}")
+    y = torch.stack([_through_jpeg(image, int(v)) for image, v in zip(x, q, strict=True)])
+    return Degraded(y, x, truth={"quality": q})
+
+
+def _through_jpeg(image: Tensor, quality: int) -> Tensor:
+    pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality)
+    back = np.atleast_3d(np.asarray(Image.open(file), np.float32) / 255)
+    return torch.from_numpy(back).permute(2, 0, 1).to(image)
+
+
+def camera(
+    x: Float[Tensor, "b 3 h w"],
+    electrons: Level = (200.0, 2000.0),
+    read_std: Level = (1.0, 6.0),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """A photograph as a small camera would take it: photon and read noise, then its processing.
+
+    The clean image returned went through the same camera without noise, so that y - x is the
+    noise and nothing else.
+
+    Args:
+        x: RGB images (B, 3, H, W), the scene.
+        electrons: Electrons at saturation; 2000 is a good night shot, 200 a bad one.
+        read_std: Read noise in electrons.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If the images are not RGB, or `electrons` is zero.
+    """
+    _check(x)
+    if x.shape[1] != 3:
+        raise ValueError(f"expected RGB images (B, 3, H, W), got {tuple(x.shape)}")
+    full, read = _level(electrons, x, generator), _level(read_std, x, generator)
+    if (full == 0).any():
+        raise ValueError("electrons: expected positive numbers, got 0")
+    raw = _camera.expose(x)
+    noisy, raw_var = _camera.sense(raw, full, read, generator=generator)
+    truth = {"electrons": full, "read_std": read, "raw_noise_var": raw_var}
+    return Degraded(_camera.develop(noisy), _camera.develop(raw), truth=truth)
+
+
+DEGRADATIONS: dict[str, Callable[..., Degraded]] = {
+    "awgn": awgn,
+    "noniid": noniid,
+    "poisson_gaussian": poisson_gaussian,
+    "correlated": correlated,
+    "blur": blurred,
+    "blind_sr": blind_sr,
+    "jpeg": jpeg,
+    "camera": camera,
+}

@@ -1,0 +1,138 @@
+"""PSNR and SSIM, each with the convention it was computed under.
+
+The same two images give numbers up to 2 dB apart when colour space, rounding or border change.
+A convention is therefore data, and every table of the book names its own.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What is done to both images before they are compared.
+
+    Attributes:
+        colour: "rgb" compares all channels, "y" the luma of BT.601 in studio swing (16 ... 235).
+        eight_bit: Clip to [0, 1] and round to multiples of 1/255 first (the luma is rounded too).
+        border: Pixels cut off on every side; "scale_sq" cuts s² pixels.
+    """
+
+    colour: str = "rgb"
+    eight_bit: bool = True
+    border: int | str = 0
+
+
+CONVENTIONS: dict[str, Convention] = {
+    "float": Convention(eight_bit=False),
+    "rgb-8bit": Convention(),
+    "virnet-table-1": Convention(),
+    "virnet-table-2": Convention(),
+    "virnet-table-5": Convention(colour="y", border="scale_sq"),
+    "vdir-table-1": Convention(),
+    "ludvae-table-2": Convention(),
+    "vbdeblur-table-1": Convention(),
+}
+
+_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+
+
+def luma(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """BT.601 luma in studio swing, as MATLAB's ``rgb2ycbcr``: black is 16/255, white 235/255."""
+    weight = x.new_tensor(_LUMA).view(1, 3, 1, 1)
+    return 16 / 255 + (weight * x).sum(1, keepdim=True)
+
+
+def _round(x: Tensor) -> Tensor:
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
+def _prepare(x: Tensor, convention: Convention, scale: int) -> Tensor:
+    x = x.double()
+    if convention.eight_bit:
+        x = _round(x)
+    if convention.colour == "y" and x.shape[1] == 3:
+        x = _round(luma(x)) if convention.eight_bit else luma(x)
+    cut = scale**2 if convention.border == "scale_sq" else convention.border
+    if 2 * cut >= min(x.shape[-2:]):
+        raise ValueError(f"a border of {cut} pixels leaves nothing of {tuple(x.shape)}")
+    return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
+
+
+def _pair(x: Tensor, y: Tensor, convention: str, scale: int) -> tuple[Tensor, Tensor]:
+    if x.shape != y.shape:
+        raise ValueError(f"images differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")
+    if convention not in CONVENTIONS:
+        known = ", ".join(CONVENTIONS)
+        raise ValueError(f"convention: expected one of {known}; got {convention!r}")
+    return tuple(_prepare(image, CONVENTIONS[convention], scale) for image in (x, y))
+
+
+def psnr(
+    estimate: Float[Tensor, "b c h w"],
+    truth: Float[Tensor, "b c h w"],
+    convention: str = "rgb-8bit",
+    *,
+    scale: int = 1,
+) -> Float[Tensor, " b"]:
+    """Peak signal-to-noise ratio -10 log₁₀ MSE in dB, per image; see :eq:`eq-psnr`.
+
+    Args:
+        estimate: Images (B, C, H, W), peak value 1.
+        truth: The images they should be.
+        convention: A key of `CONVENTIONS`.
+        scale: The super-resolution factor s, for conventions whose border depends on it.
+
+    Returns:
+        (B,) in dB, float64; infinite where the images agree.
+
+    Raises:
+        ValueError: If shapes differ, the convention is unknown or its border leaves nothing.
+    """
+    a, b = _pair(estimate, truth, convention, scale)
+    return -10 * ((a - b) ** 2).mean((1, 2, 3)).log10()
+
+
+def ssim(
+    estimate: Float[Tensor, "b c h w"],
+    truth: Float[Tensor, "b c h w"],
+    convention: str = "rgb-8bit",
+    *,
+    scale: int = 1,
+) -> Float[Tensor, " b"]:
+    """Structural similarity :cite:p:`wang2004ssim` as the five papers measure it, per image.
+
+    Gaussian window of std 1.5 (11 x 11), population covariances, valid region, mean over
+    channels. scikit-image computes it.
+
+    Args:
+        estimate: Images (B, C, H, W), H and W at least 11, peak value 1.
+        truth: The images they should be.
+        convention: A key of `CONVENTIONS`.
+        scale: As in `psnr`.
+
+    Returns:
+        (B,), at most 1, float64.
+
+    Raises:
+        ValueError: As `psnr`, or if a side is shorter than the window.
+    """
+    pairs = zip(*_pair(estimate, truth, convention, scale), strict=True)
+    values = [_ssim(a.cpu().numpy(), b.cpu().numpy()) for a, b in pairs]
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _ssim(a, b) -> float:
+    return structural_similarity(
+        a,
+        b,
+        channel_axis=0,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )

@@ -1,0 +1,207 @@
+"""The linear part H of y = H z + n: blur, sampling, and their adjoints.
+
+`blur` is a convolution (the kernel is flipped, as in k * z), not the cross-correlation that
+``conv2d`` computes. Every operator works on images of any size, also smaller than the kernel.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+BOUNDARIES = ("reflect", "symmetric", "circular")
+
+
+def _outside(length: int, before: int, after: int, boundary: str, device) -> Tensor:
+    """Which pixel stands at positions -before ... length + after - 1 of a padded row."""
+    i = torch.arange(-before, length + after, device=device)
+    if boundary == "circular":
+        return i % length
+    if boundary == "symmetric":  # ... b a | a b c | c b ...
+        i = i % (2 * length)
+        return torch.where(i < length, i, 2 * length - 1 - i)
+    if boundary == "reflect":  # ... c b | a b c | b a ...
+        period = max(2 * length - 2, 1)
+        i = i % period
+        return torch.where(i < length, i, period - i)
+    raise ValueError(f"boundary: expected one of {', '.join(BOUNDARIES)}, got {boundary!r}")
+
+
+def pad(
+    x: Float[Tensor, "b c h w"], margin: int, boundary: str = "reflect"
+) -> Float[Tensor, "b c h2 w2"]:
+    """Continue an image by `margin` pixels on every side.
+
+    Args:
+        x: Images (B, C, H, W).
+        margin: Pixels to add on each side; may exceed the image.
+        boundary: "reflect" (the edge pixel is not repeated), "symmetric" (it is) or "circular".
+
+    Returns:
+        Images (B, C, H + 2 margin, W + 2 margin).
+
+    Raises:
+        ValueError: If `boundary` is unknown.
+    """
+    rows = _outside(x.shape[-2], margin, margin, boundary, x.device)
+    cols = _outside(x.shape[-1], margin, margin, boundary, x.device)
+    return x[..., rows, :][..., cols]
+
+
+def _pad_adjoint(y: Tensor, margin: int, boundary: str) -> Tensor:
+    """Add what stands in the margin back to the pixels it was copied from."""
+    h, w = y.shape[-2] - 2 * margin, y.shape[-1] - 2 * margin
+    rows = _outside(h, margin, margin, boundary, y.device)
+    cols = _outside(w, margin, margin, boundary, y.device)
+    y = torch.zeros(*y.shape[:-2], h, y.shape[-1], dtype=y.dtype, device=y.device).index_add(
+        -2, rows, y
+    )
+    return torch.zeros(*y.shape[:-1], w, dtype=y.dtype, device=y.device).index_add(-1, cols, y)
+
+
+def _grouped(kernel: Tensor, x: Tensor) -> Tensor:
+    """One filter per image and channel, (B*C, 1, k, k), from kernels (1 or B, 1, k, k)."""
+    b, c = x.shape[:2]
+    side_odd = kernel.shape[-1] == kernel.shape[-2] and kernel.shape[-1] % 2 == 1
+    if kernel.shape[0] not in (1, b) or not side_odd:
+        raise ValueError(
+            f"kernel: expected (1 or {b}, 1, k, k) with k odd, got {tuple(kernel.shape)}"
+        )
+    k = kernel.expand(b, -1, -1, -1).repeat_interleave(c, dim=0)
+    return k.to(x.dtype)
+
+
+def blur(
+    x: Float[Tensor, "b c h w"], kernel: Float[Tensor, "n 1 k k"], boundary: str = "reflect"
+) -> Float[Tensor, "b c h w"]:
+    """The convolution k * x, each image with its own kernel; see :eq:`eq-degradation`.
+
+    Args:
+        x: Images (B, C, H, W).
+        kernel: Kernels (B, 1, k, k), or one for all (1, 1, k, k); k odd, centre in the middle.
+        boundary: How the image goes on outside; see `pad`.
+
+    Returns:
+        Blurred images of the same shape.
+
+    Raises:
+        ValueError: If the number or the side of the kernels does not fit.
+    """
+    weight = _grouped(kernel, x).flip(-1, -2)
+    padded = pad(x, kernel.shape[-1] // 2, boundary).flatten(0, 1).unsqueeze(0)
+    return F.conv2d(padded, weight, groups=len(weight)).view_as(x)
+
+
+def blur_adjoint(
+    y: Float[Tensor, "b c h w"], kernel: Float[Tensor, "n 1 k k"], boundary: str = "reflect"
+) -> Float[Tensor, "b c h w"]:
+    """The transpose of `blur`: <blur(x), y> = <x, blur_adjoint(y)> for all x and y.
+
+    Args:
+        y: Images (B, C, H, W).
+        kernel: As in `blur`.
+        boundary: As in `blur`.
+
+    Returns:
+        Images of the same shape.
+    """
+    weight = _grouped(kernel, y).flip(-1, -2)
+    full = F.conv_transpose2d(y.flatten(0, 1).unsqueeze(0), weight, groups=len(weight))
+    full = full.view(*y.shape[:2], *full.shape[-2:])
+    return _pad_adjoint(full, kernel.shape[-1] // 2, boundary)
+
+
+def downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
+    """Direct sampling, the arrow in (z * k)↓s: keep the upper-left pixel of each s x s block.
+
+    Args:
+        x: Images (B, C, H, W).
+        scale: s, at least 1.
+
+    Returns:
+        Images (B, C, ceil(H/s), ceil(W/s)).
+    """
+    return x[..., ::scale, ::scale]
+
+
+def downsample_adjoint(
+    y: Float[Tensor, "b c h w"], scale: int, size: tuple[int, int]
+) -> Float[Tensor, "b c h2 w2"]:
+    """The transpose of `downsample`: put the samples back in place, zeros between them.
+
+    Args:
+        y: Images (B, C, ceil(H/s), ceil(W/s)).
+        scale: s.
+        size: (H, W) of the image that was sampled.
+
+    Returns:
+        Images (B, C, H, W).
+    """
+    x = y.new_zeros(*y.shape[:2], *size)
+    x[..., ::scale, ::scale] = y
+    return x
+
+
+def bicubic_downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
+    """Antialiased cubic downsampling (Keys' a = -1/2, widened by s), MATLAB's ``imresize``.
+
+    Args:
+        x: Images (B, C, H, W).
+        scale: s, a divisor of H and W.
+
+    Returns:
+        Images (B, C, H/s, W/s); pixel i covers the block that begins at s i.
+
+    Raises:
+        ValueError: If s does not divide H and W.
+    """
+    h, w = x.shape[-2:]
+    if h % scale or w % scale:
+        raise ValueError(f"scale {scale} does not divide the image size {h} x {w}: crop it first")
+    size = (h // scale, w // scale)
+    return F.interpolate(x, size=size, mode="bicubic", antialias=True)
+
+
+def _cubic_matrix(n: int, positions: Tensor) -> Tensor:
+    """Rows of weights that read a signal of length n at real positions (Keys 1981, a = -1/2).
+
+    Unlike ``F.interpolate`` (a = -3/4), this reproduces straight lines exactly.
+    """
+    base = positions.floor()
+    taps = base[:, None] + torch.arange(-1, 3, dtype=positions.dtype)
+    t = (positions[:, None] - taps).abs()
+    near = 1.5 * t**3 - 2.5 * t**2 + 1
+    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    weights = torch.where(t <= 1, near, torch.where(t < 2, far, 0))
+    taps = taps.clamp(0, n - 1).long()
+    return torch.zeros(len(positions), n, dtype=positions.dtype).scatter_add(1, taps, weights)
+
+
+def bicubic_upsample(
+    y: Float[Tensor, "b c h w"], scale: int, grid: str = "direct"
+) -> Float[Tensor, "b c h2 w2"]:
+    """Cubic interpolation onto the grid the samples came from.
+
+    `downsample` keeps pixel s i of the large image, `bicubic_downsample` averages around
+    s i + (s - 1)/2. Interpolating the former as if it were the latter shifts the picture by
+    (s - 1)/2 pixels, which costs more than a decibel.
+
+    Args:
+        y: Images (B, C, h, w).
+        scale: s.
+        grid: "direct" for samples of `downsample`, "centred" for those of `bicubic_downsample`.
+
+    Returns:
+        Images (B, C, s h, s w).
+
+    Raises:
+        ValueError: If `grid` is neither.
+    """
+    if grid not in ("direct", "centred"):
+        raise ValueError(f"grid: expected 'direct' or 'centred', got {grid!r}")
+    offset = 0.0 if grid == "direct" else (scale - 1) / 2
+    rows, cols = (
+        _cubic_matrix(n, (torch.arange(n * scale, dtype=torch.float64) - offset) / scale).to(y)
+        for n in y.shape[-2:]
+    )
+    return rows @ y @ cols.mT
