@@ -1,0 +1,309 @@
+"""Opening pictures: an embedded photograph, a set of the catalogue, or any folder of your own.
+
+    photo("china")                              one photograph, (1, 3, H, W)
+    open_dataset("cbsd68")[0].image             a set of the catalogue, in a fixed order
+    open_folder("holiday")["beach"].image       your own pictures, by file name
+    crops(open_dataset("photographs"), 64, 8)   random crops, (8, 3, 64, 64)
+
+Nothing here uses the network. The bytes of embedded and local sets are checked against the hashes
+of the catalogue when a set is opened, so a number is always about the pictures it names.
+"""
+
+import difflib
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vbl import synthetic
+from vbl.catalog import CATALOG, Folder, Generated, Pairs
+from vbl.images import SUFFIXES, read
+from vbl.photographs import PHOTOGRAPHS, Photograph
+
+NOISY_CLEAN = Pairs(degraded=r"(.+)_noisy", clean=r"\1_clean")
+
+
+class DataUnavailable(RuntimeError):
+    """A set that is not on this machine, or not the one the catalogue describes."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a set.
+
+    Attributes:
+        name: What the set calls it (a file name without suffix, or the common part of a pair).
+        image: The picture, or the clean one of a pair; float32 in [0, 1].
+        degraded: The noisy or blurred one of a pair, else None; of the same shape.
+    """
+
+    name: str
+    image: Float[Tensor, "1 c h w"]
+    degraded: Float[Tensor, "1 c h w"] | None = None
+
+
+class ImageSet(Sequence[Sample]):
+    """Pictures in a fixed order, read from disk each time one is asked for.
+
+    Index it with a number, a slice (another ``ImageSet``) or a name.
+
+    Attributes:
+        name: Of the set.
+        names: Of its pictures, in order.
+        never_show: Names of pictures that must not appear in a figure.
+    """
+
+    def __init__(
+        self, name: str, load: dict[str, Callable[[], Sample]], never_show: tuple[str, ...] = ()
+    ):
+        self.name = name
+        self.names = tuple(load)
+        self.never_show = never_show
+        self._load = load
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            chosen = {name: self._load[name] for name in self.names[key]}
+            return ImageSet(self.name, chosen, self.never_show)
+        if isinstance(key, str):
+            if key not in self._load:
+                raise KeyError(f"{self.name} has no picture {key!r}{_suggest(key, self.names)}")
+            return self._load[key]()
+        return self._load[self.names[key]]()
+
+    def __repr__(self) -> str:
+        return f"ImageSet({self.name!r}, {len(self)} pictures)"
+
+
+def photo(name: Any) -> Float[Tensor, "1 c h w"]:
+    """Read one embedded photograph.
+
+    Args:
+        name: A key of ``vbl.photographs.PHOTOGRAPHS``, e.g. "china".
+
+    Returns:
+        The photograph, C = 3, or 1 for the grey ones; float32 in [0, 1].
+
+    Raises:
+        KeyError: With the closest names when there is no such photograph.
+        DataUnavailable: When the installed package ships another file under that name.
+    """
+    if name not in PHOTOGRAPHS:
+        raise KeyError(f"unknown photograph {name!r}{_suggest(name, PHOTOGRAPHS)}")
+    return read(_photograph_path(PHOTOGRAPHS[name]))
+
+
+def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
+    """Open a set of the catalogue.
+
+    Args:
+        name: A key of ``CATALOG``, e.g. "cbsd68".
+        root: The folder that holds the local sets; by default the one VBL_DATA names.
+
+    Returns:
+        The set; its pictures are read as they are asked for.
+
+    Raises:
+        KeyError: With the closest names when there is no such set.
+        DataUnavailable: When its files are missing or are not those of the catalogue.
+    """
+    if name not in CATALOG:
+        raise KeyError(f"unknown data set {name!r}{_suggest(name, CATALOG)}")
+    entry = CATALOG[name]
+    if isinstance(entry, Folder):
+        return _open_local(name, entry, _data_root(name, root))
+    if isinstance(entry, Generated):
+        draws = {f"{name}_{i:02d}": partial(_draw, name, entry, i) for i in range(entry.count)}
+        return ImageSet(name, draws)
+    paths = {key: _photograph_path(picture) for key, picture in entry.photographs.items()}
+    return ImageSet(name, {key: partial(_one, key, path) for key, path in paths.items()})
+
+
+def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
+    """Open a folder of pictures, or of pairs of a noisy and a clean one.
+
+    Pictures are sorted by file name; folders inside and files of other kinds are left out. When a
+    name ends in ``_noisy``, the folder is one of pairs ``NAME_noisy`` and ``NAME_clean`` (with any
+    suffix), and every picture must belong to one.
+
+    Args:
+        path: The folder.
+        pairs: Another way to name pairs; see :class:`vbl.catalog.Pairs`.
+
+    Raises:
+        NotADirectoryError: When ``path`` is not a folder.
+        ValueError: When it holds no picture, two of the same name, or half a pair.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a string or a Path, got {type(path).__name__}")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder")
+    files = sorted(file for file in folder.iterdir() if _is_picture(file))
+    if not files:
+        raise ValueError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
+    if pairs is None and any(re.fullmatch(NOISY_CLEAN.degraded, file.stem) for file in files):
+        pairs = NOISY_CLEAN
+    stems = _by_stem(folder, files)
+    if pairs is None:
+        return ImageSet(folder.name, {stem: partial(_one, stem, stems[stem]) for stem in stems})
+    found = _pair_up(folder, stems, pairs)
+    used = {file for pair in found.values() for file in pair}
+    if alone := [file.name for file in files if file not in used]:
+        raise ValueError(f"{folder}: {alone[0]} belongs to no pair")
+    return ImageSet(folder.name, {key: partial(_two, key, *found[key]) for key in found})
+
+
+def crops(
+    dataset: Sequence[Sample], size: int, n: int, generator: torch.Generator | None = None
+) -> Float[Tensor, "n c size size"]:
+    """Cut random squares, uniform over the pictures and then over the places in one.
+
+    Args:
+        dataset: The pictures; all grey or all colour.
+        size: Side of a crop in pixels.
+        n: Number of crops.
+        generator: Source of randomness.
+
+    Returns:
+        Crops of the (clean) pictures, in random order.
+
+    Raises:
+        ValueError: When a chosen picture is smaller than a crop, or grey ones meet colour ones.
+    """
+    if len(dataset) == 0 or size < 1 or n < 1:
+        found = f"{len(dataset)} pictures, size {size}, n {n}"
+        raise ValueError(f"expected at least one picture, size >= 1 and n >= 1, got {found}")
+    chosen = torch.randint(len(dataset), (n,), generator=generator).tolist()
+    loaded = {i: dataset[i] for i in sorted(set(chosen))}  # each file is read once
+    colours = {sample.image.shape[1]: sample.name for sample in loaded.values()}
+    if len(colours) > 1:
+        raise ValueError(f"cannot mix grey ({colours[1]}) and colour ({colours[3]}) pictures")
+    return torch.cat([_crop(loaded[i], size, generator) for i in chosen])
+
+
+def _crop(sample: Sample, size: int, generator: torch.Generator | None) -> Tensor:
+    height, width = sample.image.shape[-2:]
+    if min(height, width) < size:
+        raise ValueError(f"{sample.name} is {height} x {width}, smaller than a crop of {size}")
+    top = int(torch.randint(height - size + 1, (), generator=generator))
+    left = int(torch.randint(width - size + 1, (), generator=generator))
+    return sample.image[..., top : top + size, left : left + size]
+
+
+def _one(name: str, path: Path) -> Sample:
+    return Sample(name, read(path))
+
+
+def _two(name: str, degraded: Path, clean: Path) -> Sample:
+    y, x = read(degraded), read(clean)
+    if x.shape != y.shape:
+        sizes = f"{tuple(y.shape[1:])} and {tuple(x.shape[1:])}"
+        raise ValueError(f"{degraded} and {clean.name} are no pair: (C, H, W) are {sizes}")
+    return Sample(name, x, y)
+
+
+def _draw(name: str, entry: Generated, number: int) -> Sample:
+    draw = {"dead_leaves": synthetic.dead_leaves, "text_page": synthetic.text_page}[name]
+    generator = torch.Generator().manual_seed(number)
+    return Sample(f"{name}_{number:02d}", draw(entry.size, generator=generator))
+
+
+def _photograph_path(picture: Photograph) -> Path:
+    """Where the installed package keeps the file, once its bytes are the expected ones."""
+    spec = find_spec(picture.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataUnavailable(f"{picture.package}, which ships {picture.path}, is not installed")
+    path = Path(spec.submodule_search_locations[0]) / picture.path
+    found = _sha256(path) if path.is_file() else "no such file"
+    if found != picture.sha256:
+        expected = f"expected sha256 {picture.sha256}, found {found}"
+        raise DataUnavailable(f"{path} is not the photograph of the catalogue: {expected}")
+    return path
+
+
+def _data_root(name: str, root: Any) -> Path:
+    folder = os.environ.get("VBL_DATA") if root is None else root
+    hint = 'see "About the data" in the book'
+    if not folder:
+        raise DataUnavailable(
+            f"{name} needs the environment variable VBL_DATA to name the folder of sets; {hint}"
+        )
+    if not Path(folder).is_dir():
+        raise DataUnavailable(f"{name}: the data folder {folder} does not exist; {hint}")
+    return Path(folder)
+
+
+def _open_local(name: str, entry: Folder, root: Path) -> ImageSet:
+    missing = [folder for folder in entry.folders if not (root / folder).is_dir()]
+    if missing:
+        raise DataUnavailable(
+            f"{name}: {root / missing[0]} does not exist; the set can be found by {entry.source}"
+        )
+    files = [f for folder in entry.folders for f in (root / folder).rglob("*") if _is_picture(f)]
+    files.sort(key=lambda file: file.relative_to(root).as_posix())
+    found = digest(root, files)
+    if found != entry.digest:
+        what = f"{len(files)} pictures, digest {found}; expected {entry.files}, {entry.digest}"
+        raise DataUnavailable(f"{name} is not the set of the catalogue: {what}")
+    if entry.pairs is None:
+        load = {file.stem: partial(_one, file.stem, file) for file in files}
+    else:
+        folder = root / entry.folders[0]
+        found = _pair_up(folder, _by_stem(folder, files), entry.pairs)
+        load = {key: partial(_two, key, *found[key]) for key in found}
+    return ImageSet(name, load, entry.never_show)
+
+
+def digest(root: Path, files: Iterable[Path]) -> str:
+    """What ``sha256sum FILES | sha256sum`` prints in the folder ``root``."""
+    lines = (f"{_sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _by_stem(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
+    """Files by their path below ``folder`` without suffix."""
+    stems = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
+    twice = [stem for stem, times in Counter(stems).items() if times > 1]
+    if twice:
+        raise ValueError(f"{folder} holds two pictures called {twice[0]}")
+    return dict(zip(stems, files, strict=True))
+
+
+def _pair_up(folder: Path, stems: dict[str, Path], pairs: Pairs) -> dict[str, tuple[Path, Path]]:
+    """Name -> (degraded, clean)."""
+    found = {}
+    for stem, file in stems.items():
+        if match := re.fullmatch(pairs.degraded, stem):
+            clean = match.expand(pairs.clean)
+            if clean not in stems:
+                raise ValueError(f"{folder}: {file.name} has no partner {clean}")
+            found[match.expand(pairs.name)] = (file, stems[clean])
+    return found
+
+
+def _suggest(name: object, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name).lower(), known)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(known)}"
