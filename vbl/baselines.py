@@ -18,7 +18,8 @@ from vbl.operators import bicubic_upsample, blur, blur_adjoint, pad
 def _each(y: Tensor, restore: Callable[[np.ndarray], np.ndarray]) -> Tensor:
     """Apply a NumPy function of one channels-last image to every image of a batch."""
     images = y.detach().cpu().permute(0, 2, 3, 1).numpy()
-    out = np.stack([restore(image) for image in images])
+    # scikit-image drops a channel axis of length one.
+    out = np.stack([restore(image).reshape(image.shape) for image in images])
     return torch.from_numpy(out).permute(0, 3, 1, 2).to(y).contiguous()
 
 

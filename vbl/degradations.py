@@ -21,7 +21,8 @@ from vbl.noise_maps import case_noise_map, training_noise_map
 from vbl.operators import bicubic_downsample, blur, downsample
 
 # A level is one number, one per image, or a range (low, high) to draw one per image from.
-Level = float | int | tuple[float, float] | Float[Tensor, " b"]
+Number = float | int
+Level = Number | tuple[Number, Number] | Float[Tensor, " b"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Degraded:
 
 
 def _check(x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected a torch tensor of images, got {type(x).__name__}")
     if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.is_floating_point() or x.numel() == 0:
         raise ValueError(
             "expected floating-point images (B, 1 or 3, H, W) in [0, 1], "
@@ -278,7 +281,7 @@ def _through_jpeg(image: Tensor, quality: int) -> Tensor:
 
 
 def camera(
-    x: Float[Tensor, "b 3 h w"],
+    x: Float[Tensor, "b c h w"],
     electrons: Level = (200.0, 2000.0),
     read_std: Level = (1.0, 6.0),
     *,

@@ -1,0 +1,88 @@
+"""PSNR and SSIM against their definitions, and what the conventions change."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from vbl.metrics import CONVENTIONS, luma, psnr, ssim
+
+
+def pair(b=2, c=3, side=40, std=0.1):
+    g = torch.Generator().manual_seed(0)
+    x = torch.rand(b, c, side, side, generator=g)
+    return x, x + std * torch.randn(x.shape, generator=g)
+
+
+def test_psnr_of_a_constant_error_is_minus_20_log10_of_it():
+    x = torch.zeros(1, 3, 4, 4)
+    assert psnr(x + 0.1, x, "float").item() == pytest.approx(20.0, abs=1e-5)
+
+
+def test_identical_images_have_infinite_psnr_and_ssim_one():
+    x, _ = pair()
+    assert psnr(x, x).isinf().all()
+    assert ssim(x, x).tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_ssim_is_scikit_images_with_the_papers_settings():
+    x, y = pair()
+    for convention, scale in (("float", 1), ("rgb-8bit", 255)):
+        a, b = x.double(), y.double()
+        if scale == 255:
+            a, b = ((v.clamp(0, 1) * 255).round() for v in (a, b))
+        expected = [
+            structural_similarity(
+                u.permute(1, 2, 0).numpy(),
+                v.permute(1, 2, 0).numpy(),
+                channel_axis=-1,
+                data_range=scale,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
+            for u, v in zip(a, b, strict=True)
+        ]
+        np.testing.assert_allclose(ssim(x, y, convention), expected, rtol=1e-9)
+
+
+def test_luma_spans_16_to_235():
+    black, white = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
+    assert 255 * luma(black).item() == pytest.approx(16, abs=1e-4)
+    assert 255 * luma(white).item() == pytest.approx(235, abs=1e-4)
+
+
+def test_eight_bit_conventions_clip_and_round():
+    x = torch.full((1, 1, 2, 2), 0.5)
+    assert psnr(x + 0.3 / 255, x).item() == pytest.approx(psnr(x, x + 0.2 / 255).item())
+    assert psnr(torch.full_like(x, 1.7), torch.ones_like(x)).isinf()
+
+
+def test_the_y_convention_ignores_a_border_of_scale_squared_pixels():
+    x, _ = pair(side=60)
+    y = x.clone()
+    y[..., :16, :] = 0
+    assert psnr(y, x, "virnet-table-5", scale=4).isinf().all()
+    assert psnr(y, x, "virnet-table-5", scale=2).isfinite().all()
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_every_convention_gives_one_finite_number_per_image(convention):
+    x, y = pair()
+    for metric in (psnr, ssim):
+        values = metric(y, x, convention, scale=2)
+        assert values.shape == (2,)
+        assert values.isfinite().all()
+
+
+def test_grey_images_need_no_luma():
+    x, y = pair(c=1)
+    assert psnr(y, x, "virnet-table-5", scale=2).isfinite().all()
+
+
+def test_unfitting_arguments_are_named():
+    x, y = pair()
+    with pytest.raises(ValueError, match="convention: expected one of float, rgb-8bit"):
+        psnr(x, y, "mine")
+    with pytest.raises(ValueError, match="a border of 36 pixels leaves nothing of"):
+        psnr(x, y, "virnet-table-5", scale=6)

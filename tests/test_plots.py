@@ -1,0 +1,100 @@
+"""Figures: pixels arrive unchanged, colours are safe, widgets work without a kernel."""
+
+import io
+import json
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vbl import plots
+from vbl.kernels import virnet_test_kernels
+from vbl.widgets import Explore
+
+
+@pytest.fixture(autouse=True)
+def book_style():
+    with plt.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+def noise(h=60, w=80, c=3):
+    return torch.rand(1, c, h, w, generator=torch.Generator().manual_seed(0))
+
+
+def rendered(figure) -> np.ndarray:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+@pytest.mark.parametrize("width", [80, 301])
+def test_show_draws_every_image_pixel_as_whole_figure_pixels(width):
+    image = noise(60, width)
+    expected = (image[0].permute(1, 2, 0) * 255).numpy()
+    pixels = rendered(plots.show({"a": image, "b": image}))
+    factor = max(1, round(1500 / (2 * width)))
+    first = pixels[-60 * factor :, : width * factor]
+    shown = first[factor // 2 :: factor, factor // 2 :: factor][:60, :width]
+    np.testing.assert_allclose(shown, expected, atol=1)
+
+
+def test_show_refuses_images_of_different_size_and_batches():
+    with pytest.raises(ValueError, match="expected images of one size"):
+        plots.show({"a": noise(10, 10), "b": noise(10, 12)})
+    with pytest.raises(ValueError, match=r"one image \(1, C, H, W\), got \(2, 3, 60, 80\)"):
+        plots.show({"a": noise().expand(2, -1, -1, -1)})
+
+
+def test_panels_have_labels_with_units():
+    kernels = dict(zip("abcdefg", virnet_test_kernels(2).split(1), strict=True))
+    figure = plots.show_kernels(kernels, columns=4)
+    assert figure.axes[4].get_xlabel() == "x (pixels)"
+    maps = plots.show_maps({"one": noise(c=1) / 10, "two": noise(c=1) / 5})
+    assert maps.axes[-1].get_ylabel() == "noise std (of 255)"
+    profile = plots.noise_profile({"white": (noise() + 0.1 * torch.randn(1, 3, 60, 80), noise())})
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in profile.axes)
+
+
+def line(level):
+    figure, ax = plt.subplots(figsize=(2, 1), dpi=50)
+    ax.plot([0, level])
+    return figure
+
+
+def explore():
+    return Explore(line, alt=lambda level: f"a line up to {level}", axes={"level": [1, 2, 3]})
+
+
+def test_a_static_widget_holds_every_frame_with_its_alternative_text(monkeypatch):
+    monkeypatch.setenv("VBL_STATIC", "1")
+    bundle = explore()._repr_mimebundle_()
+    page = bundle["text/html"]
+    data = json.loads(re.search(r"const data = (.*);", page)[1])
+    assert data["alts"] == [f"a line up to {n}" for n in (1, 2, 3)]
+    assert len(set(data["frames"])) == 3
+    assert all(frame.startswith("data:image/webp;base64,") for frame in data["frames"])
+    assert 'aria-valuetext="2"' in page
+    assert not re.search(r"https?://", page)
+    assert "application/vnd.jupyter.widget-view+json" not in bundle
+    assert bundle == explore()._repr_mimebundle_()
+
+
+def test_a_live_widget_redraws_when_a_slider_moves(monkeypatch):
+    monkeypatch.delenv("VBL_STATIC", raising=False)
+    box = explore()._live()
+    slider, picture = box.children[:2]
+    before = picture.value
+    slider.value = 3
+    assert picture.value != before
+    assert picture.alt == "a line up to 3"
+
+
+def test_a_widget_without_values_is_refused():
+    with pytest.raises(ValueError, match="expected at least one argument with values"):
+        Explore(line, alt=str, axes={"level": []})
