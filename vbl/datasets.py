@@ -37,6 +37,18 @@ class DataUnavailable(RuntimeError):
     """A set that is not on this machine, or not the one the catalogue describes."""
 
 
+class UnknownName(KeyError):
+    """A name that is in no list; the message suggests the closest ones."""
+
+    def __init__(self, what: str, name: object, known: Iterable[str]):
+        close = difflib.get_close_matches(str(name).lower(), known)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+        super().__init__(f"unknown {what} {name!r}; {hint}")
+
+    def __str__(self) -> str:  # KeyError alone would print the quoted form
+        return self.args[0]
+
+
 @dataclass(frozen=True)
 class Sample:
     """One picture of a set.
@@ -80,7 +92,7 @@ class ImageSet(Sequence[Sample]):
             return ImageSet(self.name, chosen, self.never_show)
         if isinstance(key, str):
             if key not in self._load:
-                raise KeyError(f"{self.name} has no picture {key!r}{_suggest(key, self.names)}")
+                raise UnknownName(f"picture of {self.name}", key, self.names)
             return self._load[key]()
         return self._load[self.names[key]]()
 
@@ -98,11 +110,11 @@ def photo(name: Any) -> Float[Tensor, "1 c h w"]:
         The photograph, C = 3, or 1 for the grey ones; float32 in [0, 1].
 
     Raises:
-        KeyError: With the closest names when there is no such photograph.
+        UnknownName: With the closest names when there is no such photograph.
         DataUnavailable: When the installed package ships another file under that name.
     """
-    if name not in PHOTOGRAPHS:
-        raise KeyError(f"unknown photograph {name!r}{_suggest(name, PHOTOGRAPHS)}")
+    if not isinstance(name, str) or name not in PHOTOGRAPHS:
+        raise UnknownName("photograph", name, PHOTOGRAPHS)
     return read(_photograph_path(PHOTOGRAPHS[name]))
 
 
@@ -117,11 +129,11 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
         The set; its pictures are read as they are asked for.
 
     Raises:
-        KeyError: With the closest names when there is no such set.
+        UnknownName: With the closest names when there is no such set.
         DataUnavailable: When its files are missing or are not those of the catalogue.
     """
-    if name not in CATALOG:
-        raise KeyError(f"unknown data set {name!r}{_suggest(name, CATALOG)}")
+    if not isinstance(name, str) or name not in CATALOG:
+        raise UnknownName("data set", name, CATALOG)
     entry = CATALOG[name]
     if isinstance(entry, Folder):
         return _open_local(name, entry, _data_root(name, root))
@@ -302,8 +314,3 @@ def _pair_up(folder: Path, stems: dict[str, Path], pairs: Pairs) -> dict[str, tu
                 raise ValueError(f"{folder}: {file.name} has no partner {clean}")
             found[match.expand(pairs.name)] = (file, stems[clean])
     return found
-
-
-def _suggest(name: object, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name).lower(), known)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(known)}"

@@ -17,14 +17,13 @@ class Photograph:
     author: str
     licence: str
     source: str  # where the package took it from
-    package: str  # the importable package that ships it
+    package: str  # the import name of the package that ships it
     path: str  # below the folder of that package
     sha256: str
 
 
 _CC0 = "CC0 1.0"
 _PUBLIC_DOMAIN = "public domain"
-_SKLEARN = "sklearn.datasets"
 
 PHOTOGRAPHS: dict[str, Photograph] = {
     "astronaut": Photograph(
@@ -140,8 +139,8 @@ PHOTOGRAPHS: dict[str, Photograph] = {
         author="danielbuechele",
         licence="CC BY 2.0",
         source="https://www.flickr.com/photos/danielbuechele/6061409035",
-        package=_SKLEARN,
-        path="images/china.jpg",
+        package="sklearn",
+        path="datasets/images/china.jpg",
         sha256="8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29",
     ),
     "flower": Photograph(
@@ -149,8 +148,8 @@ PHOTOGRAPHS: dict[str, Photograph] = {
         author="vultilion",
         licence="CC BY 2.0",
         source="https://www.flickr.com/photos/vultilion/6056698931",
-        package=_SKLEARN,
-        path="images/flower.jpg",
+        package="sklearn",
+        path="datasets/images/flower.jpg",
         sha256="a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",
     ),
     "grace_hopper": Photograph(
