@@ -16,9 +16,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
-COMMAND = "jupyter-book build book --config _config.yml -W -n --keep-going"
-SHOWN = re.compile(r"(Execut\w+ (?:notebook|failed)|WARNING|ERROR|[Ee]xception)")
-IGNORED = re.compile(r"without encryption|^\x1b?\[?\S*Traceback")
+ARGUMENTS = "build book --config _config.yml -W -n --keep-going"
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+SHOWN = re.compile(r"Executing notebook|Executed notebook|WARNING:|ERROR:|CRITICAL:")
+# An error report is shown from the first of these phrases to the line before the second.
+REPORTS = {"Exception occurred:": "The full traceback", "An error occurred while": "The above exc"}
 
 
 def digest(files, *extra):
@@ -57,18 +59,38 @@ def remove_stale(kind, key, stale):
     return stamp
 
 
+def what_matters(lines):
+    """Yield, of what Jupyter Book prints, the chapters executed, the warnings and the errors."""
+    end = None
+    for line in lines:
+        start = next((phrase for phrase in REPORTS if phrase in line), None)
+        if end and end in line:
+            end = None
+        elif start:
+            end = REPORTS[start]
+        if end or SHOWN.search(line):
+            yield COLOUR.sub("", line.rstrip()).replace(f"{ROOT}/", "")
+
+
+def copied(lines, copy):
+    """Yield lines while writing them to a second place."""
+    for line in lines:
+        copy.write(line)
+        yield line
+
+
 def run():
-    """Run Jupyter Book, show what matters of its output, keep all of it, return its status."""
+    """Run Jupyter Book and return its status; all it prints is kept in _build/build.log."""
+    command = [Path(sys.executable).with_name("jupyter-book"), *ARGUMENTS.split()]
     environment = {**os.environ, "VBL_STATIC": "1", "PYTHONUNBUFFERED": "1"}
-    command = [Path(sys.executable).with_name("jupyter-book"), *COMMAND.split()[1:]]
-    with (BUILD / "build.log").open("w") as log, subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        for line in process.stdout:
-            log.write(line)
-            if SHOWN.search(line) and not IGNORED.search(line):
-                print(" ", line.rstrip().replace(f"{ROOT}/", ""), flush=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
+    log = BUILD / "build.log"
+    with (
+        log.open("w", encoding="utf-8") as copy,
+        subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process,
+    ):
+        for line in what_matters(copied(process.stdout, copy)):
+            print(" ", line, flush=True)
     return process.returncode
 
 
@@ -84,8 +106,6 @@ def main():
 
     print("Building the book ...", flush=True)
     status = run()
-    for report in sorted((BUILD / "html" / "reports").rglob("*.err.log")):
-        print(f"\n{report.relative_to(ROOT)}\n{report.read_text('utf-8')}")
     if status:
         sys.exit(f"The book was not built (the whole story is in {BUILD / 'build.log'}).")
     finished.write_text(machinery + inputs)
