@@ -64,7 +64,7 @@ class Sample:
     degraded: Float[Tensor, "1 c h w"] | None = None
 
 
-class ImageSet(Sequence[Sample]):
+class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads a file to look
     """Pictures in a fixed order, read from disk each time one is asked for.
 
     Index it with a number, a slice (another ``ImageSet``) or a name.
@@ -180,7 +180,7 @@ def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
 
 
 def crops(
-    dataset: Sequence[Sample], size: int, n: int, generator: torch.Generator | None = None
+    dataset: Sequence, size: int, n: int, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n c size size"]:
     """Cut random squares, uniform over the pictures and then over the places in one.
 

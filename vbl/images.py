@@ -257,7 +257,7 @@ def _tensor(path: Path, pixels: np.ndarray) -> Tensor:
     low, high = float(pixels.min()), float(pixels.max())
     if not (low >= 0 and high <= 1):  # written so that NaN fails
         raise UnreadableImage(path, f"values from {low:g} to {high:g}, expected [0, 1]")
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))[None]
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), np.float32, order="C"))[None]
 
 
 def _check_image(image: Any) -> None:
