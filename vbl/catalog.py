@@ -77,7 +77,7 @@ _REAL_MEAN = Pairs(degraded=r"(.+)_real", clean=r"\1_mean")
 CATALOG: dict[str, Entry] = {
     "photographs": Photographs(
         about="Photographs of scikit-image, scikit-learn and Matplotlib, each with its author",
-        licence="CC0, CC BY 2.0 or public domain: see the table of photographs",
+        licence="CC0, CC BY 2.0, public domain or no known restrictions: stated for each",
         citation="van der Walt et al., PeerJ 2014 (scikit-image)",
         photographs=PHOTOGRAPHS,
     ),
@@ -237,7 +237,7 @@ CATALOG: dict[str, Entry] = {
         pairs=Pairs(degraded=r"(.+)_noisy", clean=r"\1_gt"),
     ),
     "dnd_sample": Folder(
-        about="Nine noisy crops of four cameras; their truth is not public",
+        about="Nine noisy crops of the DND benchmark; their truth is not public",
         licence="images: research use, terms not stated (repository: Apache-2.0)",
         citation="Plötz and Roth, CVPR 2017",
         source="https://github.com/GuoShi28/CBDNet",

@@ -1,5 +1,7 @@
 """Opening pictures: an embedded photograph, a set of the catalogue, or any folder of your own.
 
+::
+
     photo("china")                              one photograph, (1, 3, H, W)
     open_dataset("cbsd68")[0].image             a set of the catalogue, in a fixed order
     open_folder("holiday")["beach"].image       your own pictures, by file name

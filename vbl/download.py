@@ -1,5 +1,7 @@
 """Fetching public image sets: only what has a published checksum, and only when asked.
 
+::
+
     folder = fetch("kodak24_original")      downloads what is missing, verifies every hash
     kodak = open_folder(folder)
 
