@@ -9,6 +9,8 @@ ASSETS = Path(__file__).parent / "assets"
 THEBE = re.compile(
     r'<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = [^<]*</script>', re.S
 )
+# A signature of several lines is a list of descriptions without terms: make it plain lines.
+SIGNATURE = re.compile(r'<dl>\n(<dd><em class="sig-param">.*?)</dl>', re.S)
 # Markup that assistive technology misreads, and what it should be.
 REPAIRS = {
     'role="doc-biblioentry"': 'role="listitem"',
@@ -62,9 +64,16 @@ def clean_scripts(app, pagename, templatename, context, doctree):
     context["script_files"] = kept
 
 
+def plain_lines(match):
+    """Return a signature's parameters as plain lines."""
+    lines = match[1].replace("<dd>", "<span>").replace("</dd>", "</span>")
+    return f'<span class="sig-lines">\n{lines}</span>'
+
+
 def clean_body(app, pagename, templatename, context, doctree):
     """Remove Thebe from a page's body and repair its markup."""
     body = THEBE.sub("", context.get("body") or "")
+    body = SIGNATURE.sub(plain_lines, body)
     for wrong, right in REPAIRS.items():
         body = body.replace(wrong, right)
     if "body" in context:

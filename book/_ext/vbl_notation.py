@@ -8,8 +8,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 TABLE = Path(__file__).parent.parent / "notation.yml"
-HEADER = ["| Symbol | Meaning | Shape and range | In `vbl` | In the papers | Macro |",
-          "|:--|:--|:--|:--|:--|:--|"]  # fmt: skip
+COLUMNS = ("Symbol", "Meaning", "Shape and range", "In `vbl`", "In the papers", "Macro")
 
 
 def read_notation(path=TABLE):
@@ -26,13 +25,20 @@ def macros(groups):
     }
 
 
-def row(symbol):
-    """Return one Markdown row of the table."""
+def cells(symbol):
+    """Return the six cells of a symbol's row, in Markdown."""
     example = symbol.get("example", "\\" + symbol["macro"])
     code = ", ".join(f"`{name}`" for name in symbol.get("code", []))
-    facts = [str(symbol.get(key, "")) for key in ("meaning", "shape", "papers")]
-    cells = [f"${example}$", *facts[:2], code, facts[2], f"`{example}`"]
-    return "| " + " | ".join(cells) + " |"
+    meaning, shape, papers = (str(symbol.get(key, "")) for key in ("meaning", "shape", "papers"))
+    return f"${example}$", meaning, shape, code, papers, f"`{example}`"
+
+
+def table(symbols):
+    """Return the lines of a Markdown table, without the columns that would be empty."""
+    rows = [cells(symbol) for symbol in symbols]
+    used = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows)]
+    rows = [COLUMNS, [":--"] * len(COLUMNS), *rows]
+    return ["| " + " | ".join(row[i] for i in used) + " |" for row in rows]
 
 
 class NotationDirective(SphinxDirective):
@@ -43,8 +49,8 @@ class NotationDirective(SphinxDirective):
         self.env.note_dependency(str(TABLE))
         lines = []
         for group in read_notation():
-            lines += ["", f"## {group['title']}", "", group.get("note", ""), "", *HEADER]
-            lines += [row(symbol) for symbol in group["symbols"]]
+            lines += ["", f"## {group['title']}", "", group.get("note", ""), ""]
+            lines += [":::{div} vbl-notation", *table(group["symbols"]), ":::"]
         parent = nodes.section()
         parent.document = self.state.document
         self.state.nested_parse(StringList(lines, source=str(TABLE)), 0, parent, match_titles=True)

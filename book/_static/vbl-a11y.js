@@ -24,11 +24,12 @@
 
   // What scrolls sideways can be reached and scrolled with the keyboard.
   function reachScrollers() {
-    each(".highlight pre, .cell_output pre, .cell_output > div, div.math, .pst-scrollable-table-container", (box) => {
+    const boxes = "pre, .cell_output > div, div.math, mjx-container, .pst-scrollable-table-container";
+    each(`.bd-article :is(${boxes})`, (box) => {
       if (box.scrollWidth <= box.clientWidth || box.tabIndex === 0) return;
       box.tabIndex = 0;
       box.setAttribute("role", "group");
-      box.setAttribute("aria-label", box.matches("div.math") ? "Scrollable formula" : "Scrollable content");
+      box.setAttribute("aria-label", box.matches("div.math, mjx-container") ? "Scrollable formula" : "Scrollable content");
     });
   }
 

@@ -1,0 +1,179 @@
+"""The built pages: whole, self-contained and readable, first as text and then in a browser."""
+
+import importlib.resources
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+SITE = Path(__file__).parent.parent / "_build" / "html"
+PAGES = sorted(SITE.rglob("*.html")) if (SITE / "index.html").exists() else []
+PAGES = [page for page in PAGES if "_static" not in page.relative_to(SITE).parts]
+NAMES = [str(page.relative_to(SITE)) for page in PAGES]
+LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
+LOADED_LINKS = {"stylesheet", "preload", "icon", "manifest"}
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+
+class Page(HTMLParser):
+    """What a page loads, where it links to, what it calls itself, and its pictures."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.loads, self.links, self.ids, self.pictures = path, [], [], set(), []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        """Collect one element's references."""
+        found = dict(attrs)
+        self.ids.update(found[key] for key in ("id", "name") if found.get(key))
+        if found.get(LOADED.get(tag)):
+            self.loads.append(found[LOADED[tag]])
+        if tag == "link" and LOADED_LINKS & set((found.get("rel") or "").split()):
+            self.loads.append(found["href"])
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if tag == "img":
+            self.pictures.append(found)
+
+    def target(self, address):
+        """Return the file a local address means, and the anchor in it; None when not local."""
+        parts = urlsplit(address)
+        if parts.scheme or parts.netloc:
+            return None
+        path = self.path.parent / unquote(parts.path) if parts.path else self.path
+        return path.resolve(), unquote(parts.fragment)
+
+
+@pytest.fixture(scope="session")
+def parsed():
+    """Every page, parsed once."""
+    return {page.resolve(): Page(page) for page in PAGES}
+
+
+def test_the_book_is_built():
+    assert PAGES, "there is no _build/html/index.html: run `make book` first"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_loads_nothing_from_elsewhere(page, parsed):
+    loads = [address for address in parsed[page].loads if not address.startswith("data:")]
+    external = [address for address in loads if urlsplit(address).scheme or address[:2] == "//"]
+    assert not external
+    assert not [address for address in loads if not parsed[page].target(address)[0].is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_local_link_and_anchor_of_a_page_exists(page, parsed):
+    targets = [(link, parsed[page].target(link)) for link in parsed[page].links]
+    local = [(link, *target) for link, target in targets if target]
+    assert not [link for link, path, _ in local if not path.is_file()]
+    anchored = [entry for entry in local if entry[2] and entry[1] in parsed]
+    assert not [link for link, path, anchor in anchored if anchor not in parsed[path].ids]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_picture_of_a_page_is_described_in_words(page, parsed):
+    described = [image.get("alt") or "logo__image" in image.get("class", "")
+                 for image in parsed[page].pictures]  # fmt: skip
+    assert all(described), parsed[page].pictures
+
+
+def test_no_style_sheet_fetches_from_elsewhere():
+    external = re.compile(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^\"')]*")
+    sheets = list(SITE.rglob("*.css"))
+    assert sheets
+    assert not [(s.name, external.findall(s.read_text("utf-8"))) for s in sheets
+                if external.search(s.read_text("utf-8"))]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, started once."""
+    programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    if not any(programs):
+        pytest.skip("no Chromium on this machine: the pages were not opened in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        program = next(filter(None, programs))
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module", params=PAGES, ids=NAMES)
+def opened(request, browser):
+    """A page opened from disk without a network, its formulas set; and what went wrong."""
+    context = browser.new_context(viewport=DESK, color_scheme="light", offline=True)
+    requests, errors = [], []
+    context.route(
+        re.compile("^(?!file:|data:|blob:)"),
+        lambda route: (requests.append(route.request.url), route.abort()),
+    )
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(request.param.as_uri())
+    page.add_style_tag(content="* { transition: none !important }")  # colours are read at once
+    page.evaluate("window.MathJax?.startup?.promise")
+    yield page, requests, errors
+    context.close()
+
+
+def violations(page):
+    """Run axe-core in the page; return its findings as readable lines."""
+    script = importlib.resources.files("axe_playwright_python") / "axe.min.js"
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(script.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+def choose_theme(page, theme):
+    """Switch between light and dark as the page's own button does."""
+    page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+
+
+def test_an_opened_page_asks_no_server_for_anything(opened):
+    page, requests, _ = opened
+    choose_theme(page, "dark")
+    choose_theme(page, "light")
+    assert not requests
+
+
+def test_an_opened_page_runs_without_script_errors(opened):
+    assert not opened[2]
+
+
+def test_every_formula_of_an_opened_page_is_typeset(opened):
+    page = opened[0]
+    formulas = page.locator(".math")
+    assert page.locator("mjx-merror").count() == 0
+    assert formulas.count() == page.locator(".math:has(mjx-container)").count()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_barrier_in_an_opened_page(opened, theme):
+    choose_theme(opened[0], theme)
+    assert not violations(opened[0])
+
+
+def test_dark_mode_leaves_the_pixels_of_pictures_alone(opened):
+    choose_theme(opened[0], "dark")
+    filters = opened[0].evaluate(
+        "[...document.querySelectorAll('article img, article canvas, article svg')]"
+        ".map(picture => getComputedStyle(picture).filter)"
+    )
+    assert set(filters) <= {"none"}
+
+
+def test_an_opened_page_fits_a_phone(opened):
+    page = opened[0]
+    page.set_viewport_size(PHONE)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size(DESK)
+    assert width <= PHONE["width"]
