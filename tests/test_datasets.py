@@ -12,7 +12,6 @@ import torch
 from vbl import datasets, images
 from vbl.catalog import CATALOG, Folder, Pairs
 from vbl.datasets import DataUnavailable, UnknownName, crops, open_dataset, open_folder, photo
-from vbl.download import DOWNLOADS
 from vbl.photographs import PHOTOGRAPHS
 
 DATA = os.environ.get("VBL_DATA")
@@ -332,20 +331,3 @@ def test_crops_of_no_size_are_refused(tmp_path, size, n):
     pictures = open_folder(make_folder(tmp_path, a=(1, 8, 8)))
     with pytest.raises(ValueError, match=f"got 1 pictures, size {size}, n {n}"):
         crops(pictures, size, n)
-
-
-# The page about the data -------------------------------------------------------------------------
-
-
-def test_the_page_about_the_data_states_what_the_catalogue_states():
-    page = (Path(__file__).parents[1] / "book" / "data.md").read_text("utf-8")
-    for name, picture in PHOTOGRAPHS.items():
-        row = f"| `{name}` | [{picture.title}]({picture.source}) | {picture.author} | "
-        assert row + picture.licence in page
-    for name in LOCAL:
-        entry = CATALOG[name]
-        row = f"| `{name}` | [{entry.about}]({entry.source}) | {entry.files} | {entry.licence} |"
-        assert row in page
-    for name, entry in DOWNLOADS.items():
-        assert entry.source in page
-        assert f"`{name}`" in page or f"[{name}]" in page
