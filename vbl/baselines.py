@@ -83,9 +83,9 @@ def wavelet_shrinkage(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, 
 def wiener(
     y: Float[Tensor, "b c h w"], kernel: Float[Tensor, "n 1 k k"], noise_to_signal: float
 ) -> Float[Tensor, "b c h w"]:
-    """Deblur by the linear filter of least squared error, conj(K) Y / (|K|² + r |D|²).
+    """Deblur by the linear filter of least squared error, :eq:`eq-wiener`.
 
-    The signal's spectrum is modelled as 1/|D|², D the Laplacian: photographs have less power at
+    The prior takes the Laplacian of the image to be white noise: photographs have less power at
     high frequencies. Solved by FFT on an image that was continued past its edges.
 
     Args:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from vbl.metrics import psnr, ssim
 from vbl.residuals import autocorrelation, noise_level_function
 
 # Okabe and Ito's palette: distinct for every common form of colour vision.
@@ -51,9 +52,16 @@ def _picture(image: Tensor) -> np.ndarray:
     return image[0].detach().cpu().clamp(0, 1).permute(1, 2, 0).expand(-1, -1, 3).numpy()
 
 
+def _scores(image: Tensor, truth: Tensor) -> str:
+    if image.shape != truth.shape or torch.equal(image, truth):
+        return ""
+    return f"{psnr(image, truth).item():.1f} dB, SSIM {ssim(image, truth).item():.2f}"
+
+
 def show(
     images: Mapping[str, Tensor],
     *,
+    truth: Tensor | None = None,
     columns: int | None = None,
     zoom: tuple[int, int, int] | None = None,
     enlarge: int = 3,
@@ -62,6 +70,7 @@ def show(
 
     Args:
         images: Title to image (1, C, H, W) in [0, 1]; all of one size. A title may have two lines.
+        truth: If given, every other image's PSNR and SSIM to it stand below its title.
         columns: Images per row; all in one row if None.
         zoom: (row, column, side) of a square to show enlarged in each image's lower right corner.
         enlarge: Factor of that enlargement.
@@ -72,6 +81,8 @@ def show(
     Raises:
         ValueError: If the images differ in height and width, or one is not a single image.
     """
+    if truth is not None:
+        images = {f"{title}\n{_scores(v, truth)}": v for title, v in images.items()}
     pictures = {title: _picture(image) for title, image in images.items()}
     sizes = {p.shape[:2] for p in pictures.values()}
     if len(sizes) != 1:
