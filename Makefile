@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+CHAPTERS := $(wildcard book/*.ipynb)
+NARROW := --line-length 80  # the code of a chapter must fit the column of a page
 PAGE   := _build/html/index.html
 
 # TORCH=cpu takes PyTorch's CPU wheels (about 200 MB) instead of the CUDA ones (several GB).
@@ -40,6 +42,8 @@ test: $(READY)   ## test everything (builds the book first when it is not built)
 lint: $(READY)   ## ruff, notebooks without outputs, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(NARROW) $(CHAPTERS)
+	$(BIN)/ruff format --check $(NARROW) $(CHAPTERS)
 	git ls-files -z '*.ipynb' | xargs -0 -r $(BIN)/nbstripout --verify
 	$(BIN)/codespell $$(git ls-files)
 

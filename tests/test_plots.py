@@ -38,7 +38,7 @@ def test_show_draws_every_image_pixel_as_whole_figure_pixels(width):
     image = noise(60, width)
     expected = (image[0].permute(1, 2, 0) * 255).numpy()
     pixels = rendered(plots.show({"a": image, "b": image}))
-    factor = max(1, round(1500 / (2 * width)))
+    factor = max(1, round(1200 / (2 * width)))
     first = pixels[-60 * factor :, : width * factor]
     shown = first[factor // 2 :: factor, factor // 2 :: factor][:60, :width]
     np.testing.assert_allclose(shown, expected, atol=1)

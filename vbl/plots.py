@@ -89,7 +89,7 @@ def show(
         raise ValueError(f"expected images of one size, got {sorted(sizes)}")
     (h, w), columns = sizes.pop(), columns or len(pictures)
     rows, gap = math.ceil(len(pictures) / columns), max(4, w // 50)
-    factor = max(1, round(1500 / (columns * w)))
+    factor = max(1, round(1200 / (columns * w)))
     lines = max(title.count("\n") + 1 for title in pictures)
     dpi, head = 200, lines * 32 // factor + 4  # 32 figure pixels hold a line of 8 point type
     width, height = columns * (w + gap) - gap, rows * (h + head)
@@ -196,5 +196,5 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     level.set(xlabel="clean value", ylabel="noise std (of 255)", ylim=(0, None))
     correlation.set(xlabel="horizontal shift (pixels)", ylabel="correlation", ylim=(-0.25, 1.05))
     correlation.set_xticks(range(reach + 1))
-    figure.legend(loc="outside lower center", ncols=len(pairs))
+    figure.legend(*level.get_legend_handles_labels(), loc="outside lower center", ncols=len(pairs))
     return figure

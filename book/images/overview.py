@@ -34,7 +34,7 @@ def draw() -> Figure:
     figure = plt.figure(figsize=(7.5, 2.35), dpi=160, layout="none", facecolor="white")
     for i, (title, image, colours) in enumerate(panels):
         ax = figure.add_axes((0.01 + 0.25 * i, 0.22, 0.215, 0.68))
-        ax.imshow(image, cmap=colours, interpolation="nearest")
+        ax.imshow(image.numpy(), cmap=colours, interpolation="nearest")
         ax.set_title(title, fontsize=10)
         ax.axis("off")
     for x, sign in ((0.237, "∗"), (0.487, "+"), (0.737, "=")):
