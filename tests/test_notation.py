@@ -85,6 +85,14 @@ def test_every_code_name_of_the_table_is_an_identifier_in_the_library():
     assert {name for symbol in SYMBOLS for name in symbol.get("code", [])} <= identifiers
 
 
+@pytest.mark.parametrize("chapter", sorted((ROOT / "book").glob("*.ipynb")), ids=lambda p: p.name)
+def test_a_chapter_opened_in_jupyter_defines_the_macros_first(chapter):
+    cell = json.loads(chapter.read_text("utf-8"))["cells"][0]
+    remedy = f"run: python book/_ext/vbl_notation.py book/{chapter.name}"
+    assert "".join(cell["source"]) == notation.definitions(GROUPS), remedy
+    assert cell["metadata"]["tags"] == ["remove-cell"], remedy
+
+
 def test_no_macro_hides_one_that_tex_already_has():
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if not program:

@@ -83,6 +83,13 @@ def test_every_picture_of_a_page_is_described_in_words(page, parsed):
     assert all(described), parsed[page].pictures
 
 
+def test_equations_link_to_the_library_and_the_library_to_equations(parsed):
+    reference = parsed[(SITE / "api.html").resolve()].links
+    assert [link for link in reference if re.match(r"\d\d-.*#equation-eq-", link)]
+    chapters = [page for path, page in parsed.items() if re.match(r"\d\d-", path.name)]
+    assert all([link for link in page.links if "api.html#vbl." in link] for page in chapters)
+
+
 def test_no_style_sheet_fetches_from_elsewhere():
     external = re.compile(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^\"')]*")
     sheets = list(SITE.rglob("*.css"))

@@ -1,7 +1,14 @@
-"""One table, ``book/notation.yml``, makes the TeX macros and the page that explains them."""
+"""One table, ``book/notation.yml``, makes the TeX macros and the page that explains them.
 
+Who opens a chapter in Jupyter instead of the book needs the macros too: run
+``python book/_ext/vbl_notation.py book/*.ipynb`` to renew the chapters' first cell, which defines
+them and is left out of the page.
+"""
+
+import sys
 from pathlib import Path
 
+import nbformat
 import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -23,6 +30,25 @@ def macros(groups):
         for group in groups
         for symbol in group["symbols"]
     }
+
+
+def definitions(groups):
+    """Return the same macros as TeX definitions, for a Markdown cell."""
+    lines = []
+    for name, tex in macros(groups).items():
+        tex, args = tex if isinstance(tex, list) else (tex, 0)
+        lines.append(f"\\newcommand{{\\{name}}}{f'[{args}]' if args else ''}{{{tex}}}")
+    return "\n".join(["$$", *lines, "$$"])
+
+
+def write_definitions(path):
+    """Make the definitions the first cell of a notebook."""
+    notebook = nbformat.read(path, as_version=4)
+    others = [cell for cell in notebook.cells if cell.id != "notation"]
+    cell = nbformat.v4.new_markdown_cell(definitions(read_notation()), id="notation")
+    cell.metadata["tags"] = ["remove-cell"]
+    notebook.cells = [cell, *others]
+    nbformat.write(notebook, path)
 
 
 def cells(symbol):
@@ -67,3 +93,8 @@ def setup(app):
     app.add_directive("notation", NotationDirective)
     app.connect("config-inited", add_macros)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    for chapter in sys.argv[1:]:
+        write_definitions(chapter)
