@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CHAPTERS := $(wildcard book/*.ipynb)
-NARROW := --line-length 80  # the code of a chapter must fit the column of a page
+NARROW := --line-length 84  # the code of a chapter must fit the column of a page
 PAGE   := _build/html/index.html
 
 # TORCH=cpu takes PyTorch's CPU wheels (about 200 MB) instead of the CUDA ones (several GB).
@@ -44,7 +44,7 @@ lint: $(READY)   ## ruff, notebooks without outputs, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check $(NARROW) $(CHAPTERS)
 	$(BIN)/ruff format --check $(NARROW) $(CHAPTERS)
-	git ls-files -z '*.ipynb' | xargs -0 -r $(BIN)/nbstripout --verify
+	git ls-files -z '*.ipynb' | xargs -0 -r $(BIN)/nbstripout --keep-id --verify
 	$(BIN)/codespell $$(git ls-files)
 
 serve: book   ## build the book and serve it at http://localhost:8000
