@@ -184,3 +184,29 @@ def test_an_opened_page_fits_a_phone(opened):
     width = page.evaluate("document.documentElement.scrollWidth")
     page.set_viewport_size(DESK)
     assert width <= PHONE["width"]
+
+
+def open_page(browser, address):
+    """Open a page without a network."""
+    page = browser.new_context(viewport=DESK, offline=True).new_page()
+    page.goto(address)
+    return page
+
+
+def test_the_search_works_from_disk(browser):
+    page = open_page(browser, (SITE / "search.html").as_uri() + "?q=posterior")
+    result = page.locator("#search-results li a", has_text="Glossary")
+    result.first.wait_for(timeout=10_000)
+    page.context.close()
+
+
+def test_sliders_answer_to_the_keyboard_and_describe_what_they_show(browser):
+    chapters = [path for path in PAGES if 'class="vbl-explore"' in path.read_text("utf-8")]
+    assert chapters
+    for chapter in chapters:
+        page = open_page(browser, chapter.as_uri())
+        figure = page.locator("figure.vbl-explore").first
+        before = figure.locator("img").get_attribute("alt")
+        figure.locator("input").first.press("ArrowRight")
+        assert figure.locator("img").get_attribute("alt") != before
+        page.context.close()
