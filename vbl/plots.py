@@ -91,17 +91,19 @@ def show(
     rows, gap = math.ceil(len(pictures) / columns), max(4, w // 50)
     factor = max(1, round(1200 / (columns * w)))
     lines = max(title.count("\n") + 1 for title in pictures)
-    dpi, head = 200, lines * 32 // factor + 4  # 32 figure pixels hold a line of 8 point type
-    width, height = columns * (w + gap) - gap, rows * (h + head)
-    figure = plt.figure(
-        figsize=(width * factor / dpi, height * factor / dpi), dpi=dpi, layout="none"
-    )
+    width = columns * (w + gap) - gap
+    line = width / 46  # of text: with it, a figure as wide as a page's column is readable
+    head = round(lines * line) + 4
+    height, dpi = rows * (h + head), 200
+    inches = (width * factor / dpi, height * factor / dpi)
+    figure = plt.figure(figsize=inches, dpi=dpi, layout="none")
+    points = 0.75 * line * factor * 72 / dpi
     for i, (title, picture) in enumerate(pictures.items()):
         row, column = divmod(i, columns)
         left, bottom = column * (w + gap) / width, 1 - (row + 1) * (h + head) / height
         ax = figure.add_axes((left, bottom, w / width, h / height))
         ax.imshow(picture, interpolation="nearest")
-        ax.set_title(title, fontsize=8, pad=3)
+        ax.set_title(title, fontsize=points, pad=points / 3)
         ax.axis("off")
         if zoom:
             _inset(ax, picture, zoom, enlarge)
@@ -181,6 +183,7 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     figure, (level, correlation, density) = plt.subplots(1, 3, figsize=(7.4, 2.5))
     bins = np.linspace(-6, 6, 61)
     for (name, (noisy, clean)), marker in zip(pairs.items(), "osD^v*", strict=False):
+        noisy, clean = noisy.cpu(), clean.cpu()
         noise = noisy - clean
         value, std = noise_level_function(noise, clean)
         level.plot(value, 255 * std, marker=marker, markersize=3, label=name)
