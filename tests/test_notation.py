@@ -4,7 +4,6 @@ import importlib.util
 import io
 import json
 import re
-import shutil
 import tokenize
 from pathlib import Path
 
@@ -91,22 +90,3 @@ def test_a_chapter_opened_in_jupyter_defines_the_macros_first(chapter):
     remedy = f"run: python book/_ext/vbl_notation.py book/{chapter.name}"
     assert "".join(cell["source"]) == notation.definitions(GROUPS), remedy
     assert cell["metadata"]["tags"] == ["remove-cell"], remedy
-
-
-def test_no_macro_hides_one_that_tex_already_has():
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not program:
-        pytest.skip("no Chromium on this machine: MathJax was not asked for its own macros")
-    from playwright.sync_api import sync_playwright
-
-    settings = "MathJax = {tex: {packages: {'[-]': ['noundefined', 'autoload', 'require']}}}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_context(offline=True).new_page()
-        page.evaluate(settings.replace("MathJax", "window.MathJax", 1))
-        page.add_script_tag(path=MATHJAX / "tex-chtml.js")
-        page.evaluate("MathJax.startup.promise")
-        result = page.evaluate("names => names.map(name => MathJax.tex2mml('\\\\' + name))", NAMES)
-        browser.close()
-    taken = [n for n, mml in zip(NAMES, result, strict=True) if "Undefined control" not in mml]
-    assert not taken

@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 
-SITE = Path(__file__).parent.parent / "_build" / "html"
+BOOK = Path(__file__).parent.parent / "book"
+SITE = BOOK.parent / "_build" / "html"
 PAGES = sorted(SITE.rglob("*.html")) if (SITE / "index.html").exists() else []
 PAGES = [page for page in PAGES if "_static" not in page.relative_to(SITE).parts]
 NAMES = [str(page.relative_to(SITE)) for page in PAGES]
@@ -201,7 +203,7 @@ def test_the_search_works_from_disk(browser):
 
 
 def test_sliders_answer_to_the_keyboard_and_describe_what_they_show(browser):
-    chapters = [path for path in PAGES if 'class="vbl-explore"' in path.read_text("utf-8")]
+    chapters = [path for path in PAGES if '<figure class="vbl-explore"' in path.read_text("utf-8")]
     assert chapters
     for chapter in chapters:
         page = open_page(browser, chapter.as_uri())
@@ -210,3 +212,17 @@ def test_sliders_answer_to_the_keyboard_and_describe_what_they_show(browser):
         figure.locator("input").first.press("ArrowRight")
         assert figure.locator("img").get_attribute("alt") != before
         page.context.close()
+
+
+def test_no_macro_of_the_book_hides_one_that_tex_already_has(browser):
+    groups = yaml.safe_load((BOOK / "notation.yml").read_text("utf-8"))["groups"]
+    names = [symbol["macro"] for group in groups for symbol in group["symbols"]]
+    page = browser.new_context(offline=True).new_page()
+    packages = "{'[-]': ['noundefined', 'autoload', 'require']}"
+    page.evaluate(f"window.MathJax = {{tex: {{packages: {packages}}}}}")
+    page.add_script_tag(path=SITE / "_static" / "vendor" / "mathjax" / "tex-chtml.js")
+    page.evaluate("MathJax.startup.promise")
+    answers = page.evaluate("names => names.map(name => MathJax.tex2mml('\\\\' + name))", names)
+    page.context.close()
+    taken = [n for n, a in zip(names, answers, strict=True) if "Undefined control" not in a]
+    assert not taken
