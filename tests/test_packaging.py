@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,30 @@ def requirements():
 def test_every_requirement_is_locked_at_a_version_it_allows(requirement):
     pin = LOCK[requirement.name.lower().replace("_", "-")]
     assert requirement.specifier.contains(pin)
+
+
+def needed_by(name, extras=frozenset({""})):
+    """The requirements of an installed package that apply on this machine."""
+    for line in requires(name) or []:
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if not marker or any(marker.evaluate({"extra": extra}) for extra in extras):
+            yield requirement.name.lower().replace("_", "-"), frozenset(requirement.extras | {""})
+
+
+def test_everything_that_gets_installed_is_locked():
+    """Except what differs between machines: the CUDA parts that PyTorch pins by itself."""
+    found, waiting = {}, [("vbl", frozenset({"", "book", "test"}))]
+    while waiting:
+        name, extras = waiting.pop()
+        if found.get(name, frozenset()) >= extras or re.match("nvidia|cuda|triton", name):
+            continue
+        found[name] = extras | found.get(name, frozenset())
+        waiting += needed_by(name, found[name])
+    assert len(found) > 100
+    unlocked = set(found) - {"vbl", "pip", "setuptools"} - set(LOCK)
+    assert not unlocked
+    assert all(Version(version(name)).public == LOCK[name] for name in found if name in LOCK)
 
 
 def test_conda_installs_what_make_installs():
