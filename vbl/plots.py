@@ -1,7 +1,7 @@
 """Every figure of the book in one style: colour-blind-safe, labelled, pixels never resampled."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,6 +62,7 @@ def show(
     images: Mapping[str, Tensor],
     *,
     truth: Tensor | None = None,
+    unscored: Collection[str] = (),
     columns: int | None = None,
     zoom: tuple[int, int, int] | None = None,
     enlarge: int = 3,
@@ -71,6 +72,7 @@ def show(
     Args:
         images: Title to image (1, C, H, W) in [0, 1]; all of one size. A title may have two lines.
         truth: If given, every other image's PSNR and SSIM to it stand below its title.
+        unscored: Titles of images that are no estimate of it.
         columns: Images per row; all in one row if None.
         zoom: (row, column, side) of a square to show enlarged in each image's lower right corner.
         enlarge: Factor of that enlargement.
@@ -82,7 +84,8 @@ def show(
         ValueError: If the images differ in height and width, or one is not a single image.
     """
     if truth is not None:
-        images = {f"{title}\n{_scores(v, truth)}": v for title, v in images.items()}
+        scores = {t: "" if t in unscored else _scores(v, truth) for t, v in images.items()}
+        images = {f"{title}\n{scores[title]}": v for title, v in images.items()}
     pictures = {title: _picture(image) for title, image in images.items()}
     sizes = {p.shape[:2] for p in pictures.values()}
     if len(sizes) != 1:
@@ -195,7 +198,7 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     t = np.linspace(-6, 6, 200)
     density.plot(t, np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi), "k:", label="Gaussian")
     density.set(yscale="log", ylim=(1e-5, 3), xlabel="residual / its std", ylabel="density")
-    density.legend(loc="upper right")
+    density.legend(loc="lower center")
     level.set(xlabel="clean value", ylabel="noise std (of 255)", ylim=(0, None))
     correlation.set(xlabel="horizontal shift (pixels)", ylabel="correlation", ylim=(-0.25, 1.05))
     correlation.set_xticks(range(reach + 1))

@@ -28,7 +28,7 @@ def draw() -> Figure:
     panels = [
         ("the scene z", scene[0].permute(1, 2, 0), None),
         ("blur kernel k, enlarged", kernel[0, 0], plots.KERNEL_COLOURS),
-        ("noise level σ", noise_map[0, 0], plots.NOISE_COLOURS),
+        ("noise n of level σ", noise_map[0, 0], plots.NOISE_COLOURS),
         ("your picture y", observed[0].permute(1, 2, 0).clamp(0, 1), None),
     ]
     figure = plt.figure(figsize=(7.5, 2.35), dpi=160, layout="none", facecolor="white")

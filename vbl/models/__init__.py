@@ -1,0 +1,1 @@
+"""The probabilistic models of the book; each file is a derivation."""
