@@ -37,11 +37,12 @@ def _excess(p: Tensor, q: Tensor) -> Tensor:
     near = u.abs() < 0.1
     safe = torch.where(near, u, torch.zeros_like(u))  # keeps the unused branch's gradient finite
     s = safe / (2 + safe)
+    s_sq = s**2
     series = torch.zeros_like(u)
     for n in range(13, 1, -2):  # log r = 2 (s + s³/3 + s⁵/5 + ...) and u - 2s = su
-        series = s**2 * series + 1 / n
+        series = s_sq * series + 1 / n
     far = torch.where(near, torch.ones_like(u), p / q)
-    return torch.where(near, s * (safe - 2 * s**2 * series), far - 1 - far.log())
+    return torch.where(near, s * (safe - 2 * s_sq * series), far - 1 - far.log())
 
 
 def inverse_gamma_log_prob(x: Real, shape: Real, scale: Real) -> Tensor:
