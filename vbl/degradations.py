@@ -21,8 +21,7 @@ from vbl.noise_maps import case_noise_map, training_noise_map
 from vbl.operators import bicubic_downsample, blur, downsample
 
 # A level is one number, one per image, or a range (low, high) to draw one per image from.
-Number = float | int
-Level = Number | tuple[Number, Number] | Float[Tensor, " b"]
+Level = float | tuple[float, float] | Float[Tensor, " b"]
 
 
 @dataclass(frozen=True)
