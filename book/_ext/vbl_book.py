@@ -82,9 +82,10 @@ def clean_body(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
-    """Register everything with Sphinx; the other two modules bring the book's directives."""
+    """Register everything with Sphinx; the other three modules bring the book's directives."""
     app.setup_extension("vbl_notation")
     app.setup_extension("vbl_tables")
+    app.setup_extension("vbl_equations")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)
