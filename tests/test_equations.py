@@ -91,7 +91,7 @@ def test_every_erratum_about_an_equation_is_named_by_a_row():
     [
         ("Monte Carlo", 1.26, "1.3 standard errors"),
         ("quadrature", 2.3e-14, r"$2 \cdot 10^{-14}$"),
-        ("algebra", 0.0, "none"),
+        ("algebra", 0.0, "0"),
     ],
 )
 def test_an_error_is_printed_in_the_unit_of_its_method(how, error, text):

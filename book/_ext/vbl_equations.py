@@ -1,6 +1,7 @@
 """``{equation-index}`` checks every equation while the page is built, and prints what it found."""
 
 import math
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -12,7 +13,7 @@ import vbl
 from vbl.equations import EQUATIONS, MONTE_CARLO, PAPERS
 
 LOGGER = logging.getLogger(__name__)
-COLUMNS = ("Eq.", "What it says", "In `vbl`", "Checked by", "Error", "More")
+COLUMNS = ("Eq.", "What it says, and where in `vbl`", "Check and error", "More")
 TITLES = {"book": "Densities and toy models", "VDN": "VDN (slides, no numbers)"}
 
 
@@ -21,7 +22,7 @@ def error_text(equation, error):
     if equation.how == MONTE_CARLO:
         return f"{error:.1f} standard errors"
     if error == 0:
-        return "none"
+        return "0"
     if not math.isfinite(error):
         return str(error)
     digits, exponent = f"{error:.0e}".split("e")
@@ -30,8 +31,11 @@ def error_text(equation, error):
 
 def function_links(equation):
     """Return links to the reference of what computes the equation."""
-    names = [f"{f.__module__}.{f.__qualname__}" for f in equation.functions]
-    return ", ".join(f"{{py:obj}}`~{name}`" for name in names) or "no function yet"
+    links = [
+        f"{{py:obj}}`{f.__qualname__} <{f.__module__}.{f.__qualname__}>`"
+        for f in equation.functions
+    ]
+    return ", ".join(links) or "no function yet"
 
 
 def further_links(equation):
@@ -39,15 +43,21 @@ def further_links(equation):
     links = [f"{{eq}}`{equation.label}`"] if equation.label else []
     if equation.erratum:
         links.append(f"{{ref}}`misprint <{equation.erratum}>`")
-    return ", ".join(links)
+    return " <br> ".join(links)
 
 
 def row(equation, error):
-    """Return the six cells of an equation, in Markdown."""
-    statement = f"{equation.name}: <br> ${equation.statement}$"
-    measured = error_text(equation, error)
-    links = further_links(equation)
-    return equation.number, statement, function_links(equation), equation.how, measured, links
+    """Return the four cells of an equation, in Markdown."""
+    code = function_links(equation)
+    statement = f"{equation.name} <br> ${equation.statement}$ <br> {code}"
+    measured = f"{equation.how} <br> {error_text(equation, error)}"
+    return equation.number, statement, measured, further_links(equation)
+
+
+def by_number(equation):
+    """Sort equations as the paper prints them, those without a number last."""
+    number = re.match(r"\d+", equation.number)
+    return int(number[0]) if number else math.inf
 
 
 class EquationIndexDirective(SphinxDirective):
@@ -68,7 +78,8 @@ class EquationIndexDirective(SphinxDirective):
         lines = []
         for paper in PAPERS:
             rows = [COLUMNS, [":--"] * len(COLUMNS)]
-            rows += [self.checked(e) for e in EQUATIONS if e.paper == paper]
+            of_paper = [e for e in EQUATIONS if e.paper == paper]
+            rows += [self.checked(e) for e in sorted(of_paper, key=by_number)]
             lines += ["", f"## {TITLES.get(paper, paper)}", "", ":::{div} vbl-notation"]
             lines += ["| " + " | ".join(cells) + " |" for cells in rows] + [":::"]
         return lines

@@ -182,9 +182,9 @@ EQUATIONS = (
     _lud(
         "14–16",
         "divergence level by level",
-        r"\KL{q(\degradelatent)}{p(\degradelatent)} = \textstyle\sum_l \E_q"
-        r" \KL{q(\degradelatent^l \mid \degradelatent^{<l})}{p(\degradelatent^l \mid"
-        r" \degradelatent^{<l})}",
+        r"\begin{aligned}[t] &\KL{q(\degradelatent)}{p(\degradelatent)} \\"
+        r" &= \textstyle\sum_l \E_q \KL{q(\degradelatent^l \mid \degradelatent^{<l})}"
+        r"{p(\degradelatent^l \mid \degradelatent^{<l})} \end{aligned}",
         (kl_normal,),
         hierarchy,
         QUADRATURE,
@@ -233,8 +233,8 @@ EQUATIONS = (
         "32",
         "density of a pair, decomposed",
         r"\begin{aligned}[t] \log p ={}& \log \Normal(f_x; 0, \mathbf{I})"
-        r" + \log \Normal(f_y; \mu_u, \Sigma_u) + \log \Normal(f_x; -\mu_u, \Sigma_u) \\"
-        r" &+ f_x^{\mathsf T} \Sigma_u^{-1} f_y + \tfrac12 \log \det(2\pi \Sigma_u)"
+        r" + \log \Normal(f_y; \mu_u, \Sigma_u) \\ &+ \log \Normal(f_x; -\mu_u, \Sigma_u)"
+        r" + f_x^{\mathsf T} \Sigma_u^{-1} f_y \\ &+ \tfrac12 \log \det(2\pi \Sigma_u)"
         r" + \tfrac12 \mu_u^{\mathsf T} \Sigma_u^{-1} \mu_u + \text{Jacobians} \end{aligned}",
         (),
         appendix,

@@ -192,8 +192,8 @@ EQUATIONS = (
     ),
     _book(
         "star and sky: coordinate ascent",
-        r"q(x) = \GammaDist(a + y \pi, b + P), \quad"
-        r" q(w) = \GammaDist(a + y (1 - \pi) + u, b + 2P)",
+        r"\begin{aligned}[t] q(x) &= \GammaDist(a + y \pi,\, b + P) \\"
+        r" q(w) &= \GammaDist(a + y (1 - \pi) + u,\, b + 2P) \end{aligned}",
         (OnOffModel.update,),
         coordinate_ascent,
         1e-6,

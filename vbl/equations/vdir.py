@@ -155,8 +155,9 @@ EQUATIONS = (
     _vdir(
         "15",
         "divergence from the standard normal",
-        r"\KL{\Normal(\mu, \operatorname{diag} \sigma^2)}{\Normal(0, \mathbf{I})}"
-        r" = \tfrac12 \textstyle\sum_i (\sigma_i^2 + \mu_i^2 - 1 - \log \sigma_i^2)",
+        r"\begin{aligned}[t] &\KL{\Normal(\mu, \operatorname{diag} \sigma^2)}"
+        r"{\Normal(0, \mathbf{I})} \\ &= \tfrac12 \textstyle\sum_i"
+        r" (\sigma_i^2 + \mu_i^2 - 1 - \log \sigma_i^2) \end{aligned}",
         (kl_normal,),
         kl_to_the_standard_normal,
         QUADRATURE,
@@ -193,8 +194,8 @@ EQUATIONS = (
     _vdir(
         "19",
         "β as a Laplace scale",
-        r"\beta = b\, \tfrac{n_c}{n_x}: \quad 0.01 \text{ is } b = 0.12 \text{ on RGB},"
-        r"\; 0.04 \text{ on grey}",
+        r"\beta = b\, \tfrac{n_c}{n_x}, \quad 0.01 = \tfrac{0.12}{12} \text{ (RGB)}"
+        r" = \tfrac{0.04}{4} \text{ (grey)}",
         (kl_normal,),
         beta_is_a_laplace_scale,
         ALGEBRA,
