@@ -36,9 +36,13 @@ def test_every_page_and_chapter_is_in_the_contents():
 
 
 def test_every_public_module_is_in_the_reference():
-    modules = {f"vbl.{path.stem}" for path in (ROOT / "vbl").glob("[!_]*.py")}
-    shown = re.findall(r"automodule:: (vbl\.\w+)", (BOOK / "api.md").read_text("utf-8"))
-    assert sorted(shown) == sorted(modules)
+    """The checks of the papers' equations are not: the equation index is their page."""
+    files = [path.relative_to(ROOT) for path in (ROOT / "vbl").rglob("[!_]*.py")]
+    modules = {".".join(path.with_suffix("").parts) for path in files}
+    shown = re.findall(r"automodule:: (vbl\.[\w.]+)", (BOOK / "api.md").read_text("utf-8"))
+    assert len(shown) == len(set(shown))
+    missing = modules - set(shown)
+    assert all(name.startswith("vbl.equations.") for name in missing)
 
 
 def test_only_the_books_own_small_files_are_loaded_on_every_page():
