@@ -6,7 +6,6 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CHAPTERS := $(wildcard book/*.ipynb)
 NARROW := --line-length 84  # the code of a chapter must fit the column of a page
-PAGE   := _build/html/index.html
 
 # TORCH=cpu takes PyTorch's CPU wheels (about 200 MB) instead of the CUDA ones (several GB).
 TORCH ?=
@@ -18,6 +17,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint serve clean
+.NOTPARALLEL:
 
 help:   ## show this list
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -26,7 +26,8 @@ help:   ## show this list
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and \
 	  "Python 3.11 or 3.12 is needed, $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
-	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing (Debian: apt install python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv is missing (Debian: apt install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) \
 	  "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[book,test]"
@@ -35,8 +36,7 @@ $(READY): pyproject.toml requirements.lock
 book: $(READY)   ## build the book and print the page to open
 	@$(BIN)/python book/build.py
 
-test: $(READY)   ## test everything (builds the book first when it is not built)
-	@test -f $(PAGE) || $(MAKE) --no-print-directory book
+test: book   ## test everything, on a book that is up to date
 	@$(BIN)/python -m pytest
 
 lint: $(READY)   ## ruff, notebooks without outputs, spelling
@@ -44,8 +44,9 @@ lint: $(READY)   ## ruff, notebooks without outputs, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check $(NARROW) $(CHAPTERS)
 	$(BIN)/ruff format --check $(NARROW) $(CHAPTERS)
-	git ls-files -z '*.ipynb' | xargs -0 -r $(BIN)/nbstripout --keep-id --verify
-	$(BIN)/codespell $$(git ls-files)
+	$(BIN)/nbstripout --keep-id --verify $(CHAPTERS)
+	$(BIN)/codespell .ci README.md CONTRIBUTING.md CITATION.cff LICENSE Makefile *.toml *.yml \
+	  benchmarks book data tests vbl
 
 serve: book   ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python -m http.server --directory _build/html --bind localhost 8000

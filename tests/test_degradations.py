@@ -81,8 +81,9 @@ def test_noise_has_mean_zero_and_the_stated_variance(name):
     d = DEGRADATIONS[name](smooth(4, 128), generator=seeded())
     unit = ((d.y - d.x) / d.noise_var.sqrt()).double()
     n = unit.numel()
-    # Neighbours in `correlated` are alike: the sum of squared correlations is 2.16 in each axis.
-    inflation = 2.16**2 if name == "correlated" else 1.0
+    # Neighbours in `correlated` are alike: along an axis the squared correlations sum to
+    # 1 + 2 (2/3)² + 2 (1/6)² = 1.944.
+    inflation = 1.945**2 if name == "correlated" else 1.0
     skewed = 1.2 if name == "poisson_gaussian" else 1.0  # kurtosis a little above 3
     mean_error = 5 * math.sqrt((4 if name == "correlated" else 1) ** 2 / n)
     assert abs(unit.mean()) < mean_error
@@ -110,8 +111,37 @@ def test_awgn_takes_one_level_or_one_per_image_or_a_range():
     drawn = awgn(x, (0.1, 0.2), generator=seeded()).noise_var.sqrt()
     assert drawn.min() >= 0.1
     assert drawn.max() <= 0.2
-    with pytest.raises(ValueError, match="expected a level >= 0, or one for each of 3 images"):
+    with pytest.raises(ValueError, match=r"expected levels >= 0, got -1\.0"):
         awgn(x, -1.0)
+
+
+@pytest.mark.parametrize(
+    "level, message",
+    [
+        (math.nan, "expected levels >= 0, got nan"),
+        ((-0.5, -0.1), r"0 <= low <= high, got \(-0.5, -0.1\)"),
+        ((0.2, 0.1), r"0 <= low <= high, got \(0.2, 0.1\)"),
+        (torch.rand(2), r"one level, or one for each of 3 images, got shape \(2,\)"),
+    ],
+    ids=["NaN", "negative range", "reversed range", "two for three"],
+)
+def test_impossible_levels_are_refused_in_one_line(level, message):
+    with pytest.raises(ValueError, match=message) as error:
+        awgn(smooth(3), level)
+    assert "\n" not in str(error.value)
+
+
+def test_a_picture_of_one_row_survives_every_degradation_that_keeps_its_size():
+    row = torch.rand(1, 3, 1, 40, generator=seeded())
+    for name in set(DEGRADATIONS) - {"blind_sr"}:
+        assert DEGRADATIONS[name](row, generator=seeded()).y.shape == row.shape
+    noise = correlated(row.new_full((1, 3, 1, 50_000), 0.5), 0.1, generator=seeded())
+    assert abs((noise.y - noise.x).std() / 0.1 - 1) < 0.02
+
+
+def test_half_precision_is_refused():
+    with pytest.raises(ValueError, match="expected float32 or float64 images"):
+        awgn(smooth().half())
 
 
 def test_poisson_counts_are_whole_photons_whose_variance_is_their_mean():

@@ -122,6 +122,8 @@ def test_the_same_seed_draws_the_same_kernel():
 def test_impossible_sizes_are_named():
     with pytest.raises(ValueError, match="kernel side: expected an odd number, got 4"):
         gaussian_kernel(f64(1.0), f64(1.0), f64(0.0), 4)
+    with pytest.raises(ValueError, match=r"expected variances > 0 and correlations in \(-1, 1\)"):
+        gaussian_kernel(f64(1.0), f64(1.0), f64(1.0), 5)
     with pytest.raises(ValueError, match="size: expected an odd number of at least 3, got 6"):
         motion_kernel(6)
     with pytest.raises(ValueError, match=r"reach: expected a value in \(0, 4\], got 9"):

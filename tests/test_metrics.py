@@ -43,7 +43,7 @@ def test_ssim_is_scikit_images_with_the_papers_settings():
             )
             for u, v in zip(a, b, strict=True)
         ]
-        np.testing.assert_allclose(ssim(x, y, convention), expected, rtol=1e-9)
+        np.testing.assert_allclose(ssim(y, x, convention), expected, rtol=1e-9)
 
 
 def test_luma_spans_16_to_235():
@@ -83,6 +83,15 @@ def test_grey_images_need_no_luma():
 def test_unfitting_arguments_are_named():
     x, y = pair()
     with pytest.raises(ValueError, match="convention: expected one of float, rgb-8bit"):
-        psnr(x, y, "mine")
+        psnr(y, x, "mine")
     with pytest.raises(ValueError, match="a border of 36 pixels leaves nothing of"):
-        psnr(x, y, "virnet-table-5", scale=6)
+        psnr(y, x, "virnet-table-5", scale=6)
+    with pytest.raises(ValueError, match="cuts a border of scale² pixels: give scale="):
+        psnr(y, x, "virnet-table-5")
+    with pytest.raises(ValueError, match=r"truth: expected an image in \[0, 1\], got"):
+        psnr(y, 255 * x)
+
+
+def test_images_that_require_gradients_can_be_measured():
+    x, y = pair()
+    assert torch.equal(ssim(y.requires_grad_(), x), ssim(y.detach(), x))

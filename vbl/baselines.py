@@ -12,11 +12,13 @@ from jaxtyping import Float
 from skimage import restoration
 from torch import Tensor
 
-from vbl.operators import bicubic_upsample, blur, blur_adjoint, pad
+from vbl.operators import bicubic_upsample, blur, blur_adjoint, check_kernel, pad
 
 
-def _each(y: Tensor, restore: Callable[[np.ndarray], np.ndarray]) -> Tensor:
-    """Apply a NumPy function of one channels-last image to every image of a batch."""
+def _denoise(y: Tensor, std: float, restore: Callable[[np.ndarray], np.ndarray]) -> Tensor:
+    """Apply a NumPy denoiser of one channels-last image to every image of a batch."""
+    if not std > 0:
+        raise ValueError(f"std: expected a positive noise level, got {std}")
     images = y.detach().cpu().permute(0, 2, 3, 1).numpy()
     # scikit-image drops a channel axis of length one.
     out = np.stack([restore(image).reshape(image.shape) for image in images])
@@ -35,7 +37,7 @@ def total_variation(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b
     def restore(v: np.ndarray) -> np.ndarray:
         return restoration.denoise_tv_chambolle(v, weight=0.8 * std, channel_axis=-1)
 
-    return _each(y, restore)
+    return _denoise(y, std, restore)
 
 
 def non_local_means(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b c h w"]:
@@ -51,7 +53,7 @@ def non_local_means(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b
             v, patch_size=5, patch_distance=7, h=0.6 * std, sigma=std, channel_axis=-1
         )
 
-    return _each(y, restore)
+    return _denoise(y, std, restore)
 
 
 def wavelet_shrinkage(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b c h w"]:
@@ -77,7 +79,7 @@ def wavelet_shrinkage(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, 
             total += np.roll(back, (-dy, -dx), (0, 1))
         return total / 16
 
-    return _each(y, restore)
+    return _denoise(y, std, restore)
 
 
 def wiener(
@@ -92,8 +94,12 @@ def wiener(
         y: Blurred images.
         kernel: Known kernels (B or 1, 1, k, k).
         noise_to_signal: r, the ratio of noise variance to the variance of the Laplacian of the
-            clean image; larger is smoother.
+            clean image, r >= 0; larger is smoother, and 0 is maximum likelihood.
+
+    Raises:
+        ValueError: If the number or the side of the kernels does not fit.
     """
+    check_kernel(kernel, len(y))
     margin = 2 * kernel.shape[-1]
     wide = pad(y, margin)
     size = wide.shape[-2:]
@@ -135,5 +141,10 @@ def richardson_lucy(
 
 
 def bicubic(y: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c sh sw"]:
-    """Cubic interpolation aligned to direct sampling; see `operators.bicubic_upsample`."""
+    """Cubic interpolation aligned to direct sampling; see `operators.bicubic_upsample`.
+
+    Args:
+        y: Images (B, C, h, w).
+        scale: s.
+    """
     return bicubic_upsample(y, scale, grid="direct")

@@ -18,10 +18,10 @@ from torch import Tensor
 from vbl import camera as _camera
 from vbl.kernels import gaussian_kernel, motion_kernel, random_gaussian_parameters
 from vbl.noise_maps import case_noise_map, training_noise_map
-from vbl.operators import bicubic_downsample, blur, downsample
+from vbl.operators import bicubic_downsample, blur, check_scale, downsample
 
 # A level is one number, one per image, or a range (low, high) to draw one per image from.
-Level = float | tuple[float, float] | Float[Tensor, " b"]
+Level = float | tuple[float, float] | Float[Tensor, " levels"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ class Degraded:
 def _check(x: Tensor) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a torch tensor of images, got {type(x).__name__}")
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.is_floating_point() or x.numel() == 0:
+    full_precision = x.dtype in (torch.float32, torch.float64)
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not full_precision or x.numel() == 0:
         raise ValueError(
-            "expected floating-point images (B, 1 or 3, H, W) in [0, 1], "
+            "expected float32 or float64 images (B, 1 or 3, H, W) in [0, 1], "
             f"got {tuple(x.shape)} of {x.dtype}"
         )
     low, high = x.aminmax()
@@ -64,24 +65,29 @@ def _level(level: Level, x: Tensor, generator: torch.Generator | None) -> Tensor
     b = len(x)
     if isinstance(level, tuple):
         low, high = level
+        if not 0 <= low <= high:
+            raise ValueError(f"expected a range (low, high) with 0 <= low <= high, got {level}")
         u = torch.rand(b, generator=generator, device=x.device, dtype=x.dtype)
         return low + (high - low) * u
-    level = torch.as_tensor(level, dtype=x.dtype, device=x.device)
-    if level.shape not in ((), (b,)) or (level < 0).any():
-        raise ValueError(f"expected a level >= 0, or one for each of {b} images, got {level}")
-    return level.expand(b)
+    values = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+    if values.shape not in ((), (b,)):
+        found = f"shape {tuple(values.shape)}"
+        raise ValueError(f"expected one level, or one for each of {b} images, got {found}")
+    if not (values >= 0).all():  # also refuses NaN
+        raise ValueError(f"expected levels >= 0, got {values.tolist()}")
+    return values.expand(b)
 
 
-def _randn(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+def _randn(shape: torch.Size, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def _add_white_noise(
     clean: Tensor, std: Level, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
     """Noisy images and the variance (B, 1, 1, 1) of their noise."""
-    sigma = _level(std, clean, generator).view(-1, 1, 1, 1)
-    return clean + sigma * _randn(clean, generator), sigma**2
+    level = _level(std, clean, generator).view(-1, 1, 1, 1)
+    return clean + level * _randn(clean.shape, clean, generator), level**2
 
 
 def awgn(
@@ -93,6 +99,14 @@ def awgn(
     """Additive white Gaussian noise: y = x + std · n, the same level at every pixel.
 
     See :eq:`eq-degradation` with H the identity.
+
+    Args:
+        x: Images (B, C, H, W).
+        std: Noise level, one for all images, one for each, or a range to draw from.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If a level is negative or their number does not fit.
     """
     _check(x)
     y, var = _add_white_noise(x, std, generator)
@@ -126,10 +140,10 @@ def noniid(
         std_map = case_noise_map(case, h, w, generator=generator)
     elif std_map is None:
         std_map = training_noise_map(b, h, w, generator=generator)
-    if (std_map < 0).any():
+    if not (std_map >= 0).all():  # also refuses NaN
         raise ValueError(f"std_map: expected values >= 0, got a minimum of {std_map.min():.4g}")
-    sigma = std_map.to(x).expand(b, 1, h, w)
-    return Degraded(x + sigma * _randn(x, generator), x, noise_var=sigma**2)
+    std = std_map.to(x).expand(b, 1, h, w)
+    return Degraded(x + std * _randn(x.shape, x, generator), x, noise_var=std**2)
 
 
 def poisson_gaussian(
@@ -156,11 +170,11 @@ def poisson_gaussian(
     peak = _level(photons, x, generator).view(-1, 1, 1, 1)
     if (peak == 0).any():
         raise ValueError("photons: expected positive counts, got 0")
-    sigma = _level(read_std, x, generator).view(-1, 1, 1, 1)
+    read = _level(read_std, x, generator).view(-1, 1, 1, 1)
     counts = torch.poisson(peak * x, generator=generator)
-    truth = {"photons": peak.flatten(), "read_std": sigma.flatten()}
-    y = counts / peak + sigma * _randn(x, generator)
-    return Degraded(y, x, noise_var=x / peak + sigma**2, truth=truth)
+    truth = {"photons": peak.flatten(), "read_std": read.flatten()}
+    y = counts / peak + read * _randn(x.shape, x, generator)
+    return Degraded(y, x, noise_var=x / peak + read**2, truth=truth)
 
 
 def correlated(
@@ -173,15 +187,25 @@ def correlated(
 
     The filter is scaled so that every pixel keeps the variance std². The correlation with the
     next pixel is 2/3, with the one after it 1/6, and 0 further away.
+
+    Args:
+        x: Images (B, C, H, W).
+        std: Noise level, as in `awgn`.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `awgn`.
     """
     _check(x)
-    sigma = _level(std, x, generator).view(-1, 1, 1, 1)
+    level = _level(std, x, generator).view(-1, 1, 1, 1)
     binomial = x.new_tensor([1.0, 2.0, 1.0])
     binomial = torch.outer(binomial, binomial)
     binomial = (binomial / binomial.norm())[None, None]
-    # Circular, so that border pixels have the same variance as the others.
-    noise = blur(_randn(x, generator), binomial, boundary="circular")
-    return Degraded(x + sigma * noise, x, noise_var=sigma**2)
+    # White noise reaches one pixel past every edge, so that the border is like the rest.
+    b, c, h, w = x.shape
+    white = _randn(torch.Size((b, c, h + 2, w + 2)), x, generator)
+    noise = blur(white, binomial)[..., 1:-1, 1:-1]
+    return Degraded(x + level * noise, x, noise_var=level**2)
 
 
 def blurred(
@@ -191,7 +215,7 @@ def blurred(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Blur and white noise: y = k * x + std · n.
+    """Blur and white noise: y = k * x + std · n, x continued symmetrically past its edges.
 
     Args:
         x: Images (B, C, H, W).
@@ -199,6 +223,9 @@ def blurred(
             kernels.
         std: Noise level.
         generator: Source of randomness.
+
+    Raises:
+        ValueError: If kernels or levels do not fit the images.
     """
     _check(x)
     if kernel is None:
@@ -218,6 +245,8 @@ def blind_sr(
 ) -> Degraded:
     """Blur, downsample, add noise: y = (k * x)↓s + std · n, VIRNet's Eq. (6).
 
+    The image is continued symmetrically past its edges, as in VIRNet's public code.
+
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
@@ -234,9 +263,7 @@ def blind_sr(
     samplers = {"direct": downsample, "bicubic": bicubic_downsample}
     if sampling not in samplers:
         raise ValueError(f"sampling: expected 'direct' or 'bicubic', got {sampling!r}")
-    if x.shape[-2] % scale or x.shape[-1] % scale:
-        size = " x ".join(str(n) for n in x.shape[-2:])
-        raise ValueError(f"scale {scale} does not divide the image size {size}: crop it first")
+    check_scale(x, scale)
     if kernel is None:
         parameters = random_gaussian_parameters(len(x), scale, generator=generator)
         kernel = gaussian_kernel(*parameters, size=21).to(x)
@@ -274,8 +301,9 @@ def jpeg(
 def _through_jpeg(image: Tensor, quality: int) -> Tensor:
     pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
     file = io.BytesIO()
-    Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality)
-    back = np.atleast_3d(np.asarray(Image.open(file), np.float32) / 255)
+    grey = pixels.shape[-1] == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality)
+    back = np.asarray(Image.open(file), np.float32).reshape(pixels.shape) / 255
     return torch.from_numpy(back).permute(2, 0, 1).to(image)
 
 

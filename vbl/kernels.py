@@ -39,8 +39,10 @@ def gaussian_kernel(
         Kernels (B, 1, k, k).
 
     Raises:
-        ValueError: If `size` is even or below 1.
+        ValueError: If `size` is even or below 1, a variance is not positive, or |ρ| >= 1.
     """
+    if not ((lambda1_sq > 0) & (lambda2_sq > 0) & (rho.abs() < 1)).all():
+        raise ValueError("expected variances > 0 and correlations in (-1, 1)")
     r = _offsets(size, rho)
     u = r[None, None, :] / lambda1_sq.sqrt()[:, None, None]
     v = r[None, :, None] / lambda2_sq.sqrt()[:, None, None]
@@ -60,7 +62,8 @@ def kernel_parameters(
         kernel: Kernels (B, 1, k, k) that sum to 1.
 
     Returns:
-        λ₁² and λ₂² in pixels² and ρ, each (B,).
+        λ₁² and λ₂² in pixels² and ρ, each (B,). ρ is NaN for a kernel without extent along one
+        axis, such as a delta: it has no correlation.
     """
     k = kernel[:, 0]
     r = _offsets(k.shape[-1], k)

@@ -51,25 +51,32 @@ def _round(x: Tensor) -> Tensor:
     return (x.clamp(0, 1) * 255).round() / 255
 
 
-def _prepare(x: Tensor, convention: Convention, scale: int) -> Tensor:
+def _prepare(x: Tensor, convention: Convention, scale: int | None) -> Tensor:
     x = x.double()
     if convention.eight_bit:
         x = _round(x)
     if convention.colour == "y" and x.shape[1] == 3:
         x = _round(luma(x)) if convention.eight_bit else luma(x)
-    cut = scale**2 if convention.border == "scale_sq" else convention.border
+    cut = convention.border
+    if cut == "scale_sq":
+        if scale is None:
+            raise ValueError("this convention cuts a border of scale² pixels: give scale=")
+        cut = scale**2
     if 2 * cut >= min(x.shape[-2:]):
         raise ValueError(f"a border of {cut} pixels leaves nothing of {tuple(x.shape)}")
     return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
 
 
-def _pair(x: Tensor, y: Tensor, convention: str, scale: int) -> tuple[Tensor, Tensor]:
+def _pair(x: Tensor, y: Tensor, convention: str, scale: int | None) -> tuple[Tensor, Tensor]:
     if x.shape != y.shape:
         raise ValueError(f"images differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")
+    low, high = y.aminmax()
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"truth: expected an image in [0, 1], got {low:.4g} to {high:.4g}")
     if convention not in CONVENTIONS:
         known = ", ".join(CONVENTIONS)
         raise ValueError(f"convention: expected one of {known}; got {convention!r}")
-    return tuple(_prepare(image, CONVENTIONS[convention], scale) for image in (x, y))
+    return tuple(_prepare(v.detach(), CONVENTIONS[convention], scale) for v in (x, y))
 
 
 def psnr(
@@ -77,7 +84,7 @@ def psnr(
     truth: Float[Tensor, "b c h w"],
     convention: str = "rgb-8bit",
     *,
-    scale: int = 1,
+    scale: int | None = None,
 ) -> Float[Tensor, " b"]:
     """Peak signal-to-noise ratio -10 log₁₀ MSE in dB, per image; see :eq:`eq-psnr`.
 
@@ -85,13 +92,14 @@ def psnr(
         estimate: Images (B, C, H, W), peak value 1.
         truth: The images they should be.
         convention: A key of `CONVENTIONS`.
-        scale: The super-resolution factor s, for conventions whose border depends on it.
+        scale: The super-resolution factor s; needed by conventions whose border depends on it.
 
     Returns:
         (B,) in dB, float64; infinite where the images agree.
 
     Raises:
-        ValueError: If shapes differ, the convention is unknown or its border leaves nothing.
+        ValueError: If shapes differ, `truth` is not in [0, 1], the convention is unknown, its
+            border leaves nothing, or it needs a scale that was not given.
     """
     a, b = _pair(estimate, truth, convention, scale)
     return -10 * ((a - b) ** 2).mean((1, 2, 3)).log10()
@@ -102,7 +110,7 @@ def ssim(
     truth: Float[Tensor, "b c h w"],
     convention: str = "rgb-8bit",
     *,
-    scale: int = 1,
+    scale: int | None = None,
 ) -> Float[Tensor, " b"]:
     """Structural similarity :cite:p:`wang2004ssim` as the five papers measure it, per image.
 
@@ -123,7 +131,7 @@ def ssim(
     """
     pairs = zip(*_pair(estimate, truth, convention, scale), strict=True)
     values = [_ssim(a.cpu().numpy(), b.cpu().numpy()) for a, b in pairs]
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device=truth.device)
 
 
 def _ssim(a, b) -> float:

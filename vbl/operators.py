@@ -59,14 +59,19 @@ def _pad_adjoint(y: Tensor, margin: int, boundary: str) -> Tensor:
     return torch.zeros(*y.shape[:-1], w, dtype=y.dtype, device=y.device).index_add(-1, cols, y)
 
 
-def _grouped(kernel: Tensor, x: Tensor) -> Tensor:
-    """One filter per image and channel, (B*C, 1, k, k), from kernels (1 or B, 1, k, k)."""
-    b, c = x.shape[:2]
+def check_kernel(kernel: Float[Tensor, "n 1 k k2"], b: int) -> None:
+    """Raise a ValueError unless there are 1 or b kernels of odd side."""
     side_odd = kernel.shape[-1] == kernel.shape[-2] and kernel.shape[-1] % 2 == 1
     if kernel.shape[0] not in (1, b) or not side_odd:
         raise ValueError(
             f"kernel: expected (1 or {b}, 1, k, k) with k odd, got {tuple(kernel.shape)}"
         )
+
+
+def _grouped(kernel: Tensor, x: Tensor) -> Tensor:
+    """One filter per image and channel, (B*C, 1, k, k), from kernels (1 or B, 1, k, k)."""
+    b, c = x.shape[:2]
+    check_kernel(kernel, b)
     k = kernel.expand(b, -1, -1, -1).repeat_interleave(c, dim=0)
     return k.to(x.dtype)
 
@@ -142,6 +147,13 @@ def downsample_adjoint(
     return x
 
 
+def check_scale(x: Float[Tensor, "b c h w"], scale: int) -> None:
+    """Raise a ValueError unless s divides the height and the width of the images."""
+    h, w = x.shape[-2:]
+    if scale < 1 or h % scale or w % scale:
+        raise ValueError(f"scale {scale} does not divide the image size {h} x {w}: crop it first")
+
+
 def bicubic_downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
     """Antialiased cubic downsampling (Keys' a = -1/2, widened by s), MATLAB's ``imresize``.
 
@@ -155,11 +167,11 @@ def bicubic_downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor,
     Raises:
         ValueError: If s does not divide H and W.
     """
-    h, w = x.shape[-2:]
-    if h % scale or w % scale:
-        raise ValueError(f"scale {scale} does not divide the image size {h} x {w}: crop it first")
-    size = (h // scale, w // scale)
-    return F.interpolate(x, size=size, mode="bicubic", antialias=True)
+    check_scale(x, scale)
+    # Two blocks on every side hold the widened kernel; torch alone would cut it off at the edge.
+    wide = pad(x, 2 * scale, "symmetric")
+    size = (wide.shape[-2] // scale, wide.shape[-1] // scale)
+    return F.interpolate(wide, size=size, mode="bicubic", antialias=True)[..., 2:-2, 2:-2]
 
 
 def _cubic_matrix(n: int, positions: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -151,7 +152,15 @@ def show_maps(
 
 
 def show_kernels(kernels: Mapping[str, Tensor], *, columns: int | None = None) -> Figure:
-    """Blur kernels (1, 1, k, k), each on its own scale from 0 to its maximum; offsets in pixels."""
+    """Blur kernels side by side, each on its own scale from 0 to its maximum.
+
+    Args:
+        kernels: Title to kernel (1, 1, k, k).
+        columns: Kernels per row; all in one row if None.
+
+    Returns:
+        The figure; the axes are offsets from the centre in pixels.
+    """
     columns = columns or len(kernels)
     rows = math.ceil(len(kernels) / columns)
     figure, axes = plt.subplots(
@@ -185,7 +194,7 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     """
     figure, (level, correlation, density) = plt.subplots(1, 3, figsize=(7.4, 2.5))
     bins = np.linspace(-6, 6, 61)
-    for (name, (noisy, clean)), marker in zip(pairs.items(), "osD^v*", strict=False):
+    for (name, (noisy, clean)), marker in zip(pairs.items(), cycle("osD^v*")):
         noisy, clean = noisy.cpu(), clean.cpu()
         noise = noisy - clean
         value, std = noise_level_function(noise, clean)

@@ -39,10 +39,15 @@ def autocorrelation(noise: Float[Tensor, "b c h w"], reach: int = 4) -> Float[Te
 
     Returns:
         (2 reach + 1, 2 reach + 1), 1 in the middle; rows are vertical shifts, columns
-        horizontal ones. White noise gives 0 elsewhere.
+        horizontal ones. White noise gives 0 elsewhere, constant noise NaN.
+
+    Raises:
+        ValueError: If a side is not larger than `reach`.
     """
+    h, w = noise.shape[-2:]
+    if min(h, w) <= reach:
+        raise ValueError(f"expected more than {reach} pixels along each side, got {h} x {w}")
     n = noise - noise.mean((-2, -1), keepdim=True)
-    h, w = n.shape[-2:]
     result = n.new_ones(2 * reach + 1, 2 * reach + 1)
     for dy in range(reach + 1):
         for dx in range(-reach, reach + 1):
@@ -54,6 +59,10 @@ def autocorrelation(noise: Float[Tensor, "b c h w"], reach: int = 4) -> Float[Te
 
 
 def excess_kurtosis(noise: Float[Tensor, "b c h w"]) -> float:
-    """Fourth standardised moment minus 3: 0 for a Gaussian, positive for heavy tails."""
+    """Fourth standardised moment minus 3: 0 for a Gaussian, positive for heavy tails.
+
+    Args:
+        noise: Residuals (B, C, H, W), pooled.
+    """
     n = noise.double() - noise.double().mean()
     return float((n**4).mean() / (n**2).mean() ** 2 - 3)

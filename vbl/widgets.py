@@ -102,7 +102,8 @@ class Explore:
         ]
         alts = [self.alt(**c) for c in combinations]
         # The same content gets the same id, so that two builds give the same page.
-        uid = "explore-" + hashlib.sha256("".join(alts).encode()).hexdigest()[:8]
+        content = "".join([self.caption, *alts, *frames]).encode()
+        uid = "explore-" + hashlib.sha256(content).hexdigest()[:8]
         first = combinations.index(self._middle())
         sliders = "".join(
             _slider(f"{uid}-{i}", name, values)
