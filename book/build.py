@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,15 +34,19 @@ def digest(places, *extra):
 
 
 def image_sets():
-    """Return a description of what VBL_DATA points to: its manifest, or names and sizes."""
-    folder = os.environ.get("VBL_DATA")
-    if not folder:
+    """Make VBL_DATA absolute, as kernels work in book/; return it with names and sizes of files."""
+    if not os.environ.get("VBL_DATA"):
         return "unset"
-    manifest = Path(folder, "MANIFEST.csv")
-    if manifest.is_file():
-        return manifest.read_text("utf-8")
-    found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return "\n".join(f"{path.relative_to(folder)} {path.stat().st_size}" for path in found)
+    folder = Path(os.environ["VBL_DATA"]).resolve()
+    os.environ["VBL_DATA"] = str(folder)
+    try:
+        if not folder.is_dir():
+            sys.exit(f"VBL_DATA names {folder}, which is not a folder")
+        next(folder.iterdir(), None)  # rglob would find nothing in a folder that it may not read
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return "\n".join([str(folder), *(f"{file} {file.stat().st_size}" for file in files)])
+    except OSError as reason:
+        sys.exit(f"VBL_DATA names {folder}, which cannot be read: {reason}")
 
 
 def remove_stale(kind, key, *folders):
@@ -73,8 +78,15 @@ def run():
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     log = (BUILD / "build.log").open("w", encoding="utf-8")
     with log, subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
-        for line in what_matters(process.stdout, log):
-            print(" ", line, flush=True)
+        try:
+            for line in what_matters(process.stdout, log):
+                print(" ", line, flush=True)
+        except KeyboardInterrupt:
+            process.terminate()  # it ends its kernel, but may go on to the next chapter
+            with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+                process.wait(timeout=5)
+            process.kill()
+            sys.exit(130)
     return process.returncode
 
 
@@ -83,11 +95,9 @@ def main():
     start = time.monotonic()
     inputs = digest(["vbl", "data", "requirements.lock"], image_sets())
     pages = digest(["_config.yml", "book/_toc.yml", "book/_ext", "book/_static"], inputs)
-    executions = remove_stale("executions", inputs, ".jupyter_cache", "jupyter_execute")
-    executions.write_text(inputs)
+    remove_stale("executions", inputs, ".jupyter_cache", "jupyter_execute").write_text(inputs)
     finished = remove_stale("pages", pages, ".doctrees", "html")
     finished.unlink(missing_ok=True)
-
     print("Building the book ...", flush=True)
     if run():
         sys.exit(f"The book was not built; the whole story is in {BUILD / 'build.log'}")

@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +63,9 @@ def test_changed_inputs_change_the_key_and_other_files_do_not(build, monkeypatch
         return build.digest(["vbl", "requirements.lock"], build.image_sets())
 
     (tmp_path / "vbl" / "__pycache__").mkdir(parents=True)
+    sets, others = tmp_path / "sets", tmp_path / "others"
+    sets.mkdir()
+    others.mkdir()
     module, lock = tmp_path / "vbl" / "new.py", tmp_path / "requirements.lock"
     keys = [key()]
     for change in (
@@ -68,9 +73,11 @@ def test_changed_inputs_change_the_key_and_other_files_do_not(build, monkeypatch
         lambda: module.write_text("x = 2"),
         lambda: module.rename(module.with_name("other.py")),
         lambda: lock.write_text("torch==1"),
-        lambda: monkeypatch.setenv("VBL_DATA", str(tmp_path)),
-        lambda: (tmp_path / "picture.png").write_text("a picture"),
-        lambda: (tmp_path / "MANIFEST.csv").write_text("one line"),
+        lambda: monkeypatch.setenv("VBL_DATA", str(sets)),
+        lambda: (sets / "picture.png").write_text("a picture"),
+        lambda: (sets / "MANIFEST.csv").write_text("one line"),
+        lambda: (sets / "picture.png").write_text("another picture"),
+        lambda: monkeypatch.setenv("VBL_DATA", str(others)),
     ):
         change()
         keys.append(key())
@@ -78,6 +85,61 @@ def test_changed_inputs_change_the_key_and_other_files_do_not(build, monkeypatch
     (tmp_path / "vbl" / "__pycache__" / "new.pyc").write_text("")
     (tmp_path / "README.md").write_text("")
     assert key() == keys[-1]
+
+
+def fake_jupyter_book(folder, text):
+    """Put a script in the place of Jupyter Book, beside a Python; return that one's path."""
+    (folder / "bin").mkdir()
+    script, python = folder / "bin" / "jupyter-book", folder / "bin" / "python"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+    python.symlink_to(sys.executable)
+    return python
+
+
+def test_kernels_find_a_data_folder_named_from_where_the_build_was_started(
+    build, monkeypatch, tmp_path, capsys
+):
+    python = fake_jupyter_book(tmp_path, 'echo "WARNING: $VBL_DATA"')
+    (tmp_path / "here" / "sets").mkdir(parents=True)
+    (tmp_path / "_build").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("VBL_DATA", "sets")
+    monkeypatch.setattr(build.sys, "executable", str(python))
+    monkeypatch.setattr(build, "ROOT", tmp_path / "bin")
+    assert build.image_sets() == str(tmp_path / "here" / "sets")
+    assert build.run() == 0
+    assert capsys.readouterr().out == f"  WARNING: {tmp_path}/here/sets\n"
+
+
+def test_a_data_folder_that_cannot_be_used_is_named_in_one_line(build, monkeypatch, tmp_path):
+    def forbidden(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("VBL_DATA", str(tmp_path / "absent"))
+    with pytest.raises(SystemExit, match=r"^VBL_DATA names .*/absent, which is not a folder$"):
+        build.image_sets()
+    monkeypatch.setenv("VBL_DATA", str(tmp_path))
+    monkeypatch.setattr(build.Path, "iterdir", forbidden)
+    with pytest.raises(SystemExit, match=r"^VBL_DATA names .*cannot be read: .*denied$"):
+        build.image_sets()
+
+
+def test_an_interrupted_build_ends_its_child_and_says_nothing(tmp_path):
+    python = fake_jupyter_book(tmp_path, 'echo "WARNING: $$"\nexec sleep 60')
+    (tmp_path / "book").mkdir()
+    shutil.copy(BOOK / "build.py", tmp_path / "book")
+    environment = {name: value for name, value in os.environ.items() if name != "VBL_DATA"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [python, tmp_path / "book" / "build.py"]
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        assert process.stdout.readline() == "Building the book ...\n"
+        child = int(process.stdout.readline().split()[-1])
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ""
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 def test_what_was_kept_goes_when_its_key_changes_and_only_then(build, tmp_path):
