@@ -195,6 +195,13 @@ def written(path, content):
     return path
 
 
+def tar_of_one_header(path, kind, size):
+    """A tar whose first header claims that so many bytes of names or attributes follow."""
+    member = tarfile.TarInfo("header")
+    member.type, member.size = kind, size
+    return written(path, member.tobuf() + bytes(2048))
+
+
 FILE, LINK, HARD, DEVICE = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE
 BAD_ARCHIVES = {
     "zip, parent": (lambda p: make_zip(p, **{"../evil": "x"}), "'../evil' leads out"),
@@ -210,6 +217,14 @@ BAD_ARCHIVES = {
     "tar, link": (lambda p: make_tar(p, ("a", LINK, b"")), "'a' is a link"),
     "tar, hard link": (lambda p: make_tar(p, ("a", HARD, b"")), "'a' is a link"),
     "tar, device": (lambda p: make_tar(p, ("a", DEVICE, b"")), "'a' is a link or a device"),
+    "tar, gigantic attributes": (
+        lambda p: tar_of_one_header(p, tarfile.XHDTYPE, 10**9),
+        "a header claims 1,000,000,000 bytes, more than",
+    ),
+    "tar, gigantic name": (
+        lambda p: tar_of_one_header(p, tarfile.GNUTYPE_LONGNAME, 10**9),
+        "a header claims 1,000,000,000 bytes, more than",
+    ),
     "too many": (
         lambda p: make_tar(p, *[(f"{i}", FILE, b"") for i in range(30)]),
         "goes beyond the limit of 1,000 bytes in 20 members",
@@ -235,7 +250,7 @@ def test_a_bad_archive_writes_nothing(tmp_path, what):
     archive = make(tmp_path / "archive")
     before = set(tmp_path.rglob("*"))
     with pytest.raises(UnpackError, match=re.escape(reason)) as caught:
-        unpack(archive, place / "out", max_bytes=1000, max_members=20)
+        unpack(archive, place / "new" / "newer" / "out", max_bytes=1000, max_members=20)
     assert str(archive) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert set(tmp_path.rglob("*")) == before
@@ -255,6 +270,22 @@ def test_a_good_archive_is_unpacked(tmp_path, kind):
 
     with pytest.raises(FileExistsError, match="out exists already"):
         unpack(archive, folder)
+
+
+@pytest.mark.parametrize("format_", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_long_names_in_a_tar_are_unpacked(tmp_path, format_):
+    name = "/".join(["a" * 100] * 4)
+    with tarfile.open(tmp_path / "a.tar", "w", format=format_) as bundle:
+        bundle.addfile(tarfile.TarInfo(name))
+    assert (unpack(tmp_path / "a.tar", tmp_path / "out") / name).is_file()
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    inner = make_zip(tmp_path / "inner.zip", **{"evil.txt": "x"}).read_bytes()
+    archive = make_tar(tmp_path / "a.tar", ("first", FILE, b"x"), ("inner.zip", FILE, inner))
+    assert zipfile.is_zipfile(archive)
+    folder = unpack(archive, tmp_path / "out")
+    assert sorted(path.name for path in folder.iterdir()) == ["first", "inner.zip"]
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):

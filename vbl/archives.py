@@ -6,12 +6,12 @@ writes into a new folder that gets its name only when everything is there.
 """
 
 import lzma
-import shutil
 import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -25,6 +25,14 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+_EXTENDING = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MAX_EXTENSION = 2**18  # bytes; a name has some hundred
 _PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: made where files have no modes
 
 
@@ -56,35 +64,46 @@ def unpack(
     archive, folder = Path(archive), Path(folder)
     if folder.exists():
         raise FileExistsError(f"cannot unpack {archive}: {folder} exists already")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    missing = [parent for parent in folder.parents if not parent.exists()]
     try:
-        inside = fresh / "inside"  # mkdtemp's own folder is private; this one has usual rights
-        inside.mkdir()
-        _extract(archive, inside, max_bytes, max_members)
-        inside.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as fresh:
+            inside = Path(fresh, "inside")  # "fresh" is private; this one has usual rights
+            inside.mkdir()
+            _extract(archive, inside, max_bytes, max_members)
+            inside.rename(folder)
     except (*_DAMAGE, OSError) as reason:
         raise UnpackError(f"cannot unpack {archive}: {reason}") from reason
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        for parent in missing:  # innermost first; those of an unpacked folder are not empty
+            with suppress(OSError):
+                parent.rmdir()
     return folder
 
 
 def _extract(archive: Path, folder: Path, max_bytes: int, max_members: int) -> None:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as bundle:
-            budget = _Budget(archive, max_bytes, max_members)
-            for member in bundle.infolist():
-                budget.admit(member.filename, member.file_size, _zip_kind(member))
-            bundle.extractall(folder)  # zipfile stops at each declared size
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as bundle:
-            budget = _Budget(archive, max_bytes, max_members)
+    budget = _Budget(archive, max_bytes, max_members)
+    if _is_tar(archive):  # asked first: a tar that ends with a zip passes for a zip too
+        with tarfile.open(archive, tarinfo=_TarHeader) as bundle:
             for member in bundle:
                 budget.admit(member.name, member.size, _tar_kind(member))
             bundle.extractall(folder, filter="data")
+    elif zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as bundle:
+            for member in bundle.infolist():
+                budget.admit(member.filename, member.file_size, _zip_kind(member))
+            bundle.extractall(folder)  # zipfile stops at each declared size
     else:
         raise UnpackError(f"{archive} is neither a zip nor a tar archive; unpack it by hand")
+
+
+def _is_tar(archive: Path) -> bool:
+    """As ``tarfile.is_tarfile``, with the first header under our limit."""
+    try:
+        with tarfile.open(archive, tarinfo=_TarHeader):
+            return True
+    except tarfile.ReadError:
+        return False
 
 
 def _zip_kind(member: zipfile.ZipInfo) -> str:
@@ -97,6 +116,20 @@ def _zip_kind(member: zipfile.ZipInfo) -> str:
 def _tar_kind(member: tarfile.TarInfo) -> str:
     """Why a member is refused, else ""."""
     return "" if member.isreg() or member.isdir() else "is a link or a device"
+
+
+class _TarHeader(tarfile.TarInfo):
+    """A header of a tar archive; a long name, or a list of attributes, must be of modest size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        """Parse a header, and raise before what belongs to it is read into memory whole."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENDING and header.size > _MAX_EXTENSION:
+            raise tarfile.TarError(
+                f"a header claims {header.size:,} bytes, more than {_MAX_EXTENSION:,}"
+            )
+        return header
 
 
 class _Budget:
