@@ -230,6 +230,27 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
         pictures[3]
 
 
+def test_a_name_is_looked_up_without_reading_a_file(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"not a picture")
+    pictures = open_folder(tmp_path)
+    assert "a" in pictures
+    assert "b" not in pictures
+    assert 0 not in pictures
+
+
+def test_samples_are_compared_by_identity(tmp_path):
+    pictures = open_folder(make_folder(tmp_path, a=(1, 4, 4)))
+    sample = pictures[0]
+    assert sample != pictures[0]
+    assert {sample, pictures[0], sample} > {sample}
+
+
+def test_the_generator_of_crops_is_given_by_name(tmp_path):
+    pictures = open_folder(make_folder(tmp_path, a=(1, 4, 4)))
+    with pytest.raises(TypeError):
+        crops(pictures, 2, 1, torch.Generator())
+
+
 def test_noisy_and_clean_pictures_are_paired(tmp_path):
     make_folder(tmp_path, x_noisy=(9, 4, 4), x_clean=(5, 4, 4), y_noisy=(8, 4, 4))
     images.write(tmp_path / "y_clean.jpg", torch.zeros(1, 3, 4, 4))
@@ -299,7 +320,7 @@ def test_crops_come_from_every_picture_and_every_place(tmp_path):
     ramp = torch.arange(36).reshape(1, 1, 6, 6).expand(1, 3, 6, 6) / 255
     images.write(tmp_path / "a.png", ramp)
     images.write(tmp_path / "b.png", ramp + 100 / 255)
-    found = crops(open_folder(tmp_path), 4, 400, torch.Generator().manual_seed(0))
+    found = crops(open_folder(tmp_path), 4, 400, generator=torch.Generator().manual_seed(0))
     assert found.shape == (400, 3, 4, 4)
     corners = {round(255 * value) for value in found[:, 0, 0, 0].tolist()}
     places = {6 * row + column for row in range(3) for column in range(3)}
@@ -308,7 +329,8 @@ def test_crops_come_from_every_picture_and_every_place(tmp_path):
 
 def test_the_same_seed_cuts_the_same_crops():
     leaves = open_dataset("dead_leaves")[:2]
-    one, two, other = (crops(leaves, 32, 4, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    one, two, other = (crops(leaves, 32, 4, generator=generator) for generator in generators)
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
 
@@ -323,7 +345,7 @@ def test_grey_and_colour_crops_do_not_mix(tmp_path):
     make_folder(tmp_path, colour=(1, 8, 8))
     images.write(tmp_path / "grey.png", torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match=r"cannot mix grey \(grey\) and colour \(colour\)"):
-        crops(open_folder(tmp_path), 4, 50, torch.Generator().manual_seed(0))
+        crops(open_folder(tmp_path), 4, 50, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(("size", "n"), [(0, 1), (4, 0), (-1, 1)])

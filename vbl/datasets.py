@@ -51,7 +51,7 @@ class UnknownName(KeyError):
         return self.args[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One picture of a set.
 
@@ -69,7 +69,8 @@ class Sample:
 class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads a file to look
     """Pictures in a fixed order, read from disk each time one is asked for.
 
-    Index it with a number, a slice (another ``ImageSet``) or a name.
+    Index it with a number, a slice (another ``ImageSet``) or a name; ``in`` asks for a
+    name, and reads no file.
 
     Attributes:
         name: Of the set.
@@ -87,6 +88,9 @@ class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads 
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __contains__(self, name: Any) -> bool:
+        return name in self.names
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
@@ -182,7 +186,7 @@ def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
 
 
 def crops(
-    dataset: Sequence, size: int, n: int, generator: torch.Generator | None = None
+    dataset: Sequence, size: int, n: int, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n c size size"]:
     """Cut random squares, uniform over the pictures and then over the places in one.
 
@@ -190,7 +194,7 @@ def crops(
         dataset: The pictures; all grey or all colour.
         size: Side of a crop in pixels.
         n: Number of crops.
-        generator: Source of randomness.
+        generator: Source of randomness, one of the CPU, where the pictures are.
 
     Returns:
         Crops of the (clean) pictures, in random order.
