@@ -1,5 +1,6 @@
 """The table of files that are not pictures, and what is said about each."""
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +17,33 @@ FLOATS = np.full((4, 4), 0.5, np.float32)
 NOT_FINITE = FLOATS.copy()
 NOT_FINITE[1, 1] = np.nan
 
+
+def gif(frame, *, screen=(4, 4), extension=b""):
+    """A GIF of a few bytes that promises a frame."""
+    header = b"GIF89a" + struct.pack("<2H3B", *screen, 128, 0, 0) + bytes(6)  # two colours
+    return header + extension + b"," + struct.pack("<4HBB", 0, 0, *frame, 0, 2) + b"\1\0\0;"
+
+
+def webp(width, height):
+    """A WebP of a few bytes that promises a picture."""
+    canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = b"WEBPVP8X" + struct.pack("<II", 10, 0) + canvas + bytes(8)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def with_exif(kind):
+    """A picture with the notes of a camera."""
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x010F: "a camera", 0x829A: (1, 30)})
+    return encoded(COLOUR, kind, exif=exif)
+
+
+def broken_exif():
+    """A JPEG whose camera is called a width: Pillow cannot write such notes again."""
+    return with_exif("JPEG").replace(b"\x01\x0f\x00\x02", b"\x01\x00\x00\x02")
+
+
+COMMENT = b"!\xfe\x03abc\x02de\x00"
 BAD_FILES = {
     "empty": (b"", "the file is empty (0 bytes)"),
     "text": (b"not a picture", "not a PNG, JPEG, TIFF, BMP, GIF or WebP (it starts with 6e 6f"),
@@ -25,6 +53,12 @@ BAD_FILES = {
     "only a signature": (b"\x89PNG\r\n\x1a\n", "cannot read"),
     "bomb": (png(10_000, 10_000, 8, 2), "10000 x 10000 = 100,000,000 pixels, more than max_pixels"),
     "gigantic bomb": (png(60_000, 60_000, 1, 0), "3,600,000,000 pixels, more than max_pixels"),
+    "webp bomb": (webp(16_384, 16_384), "exceeds limit"),
+    "gif bomb": (gif((10_000, 10_000)), "10000 x 10000 = 100,000,000 pixels, more than max_pixels"),
+    "gif bomb after a comment": (gif((9_000, 12_000), extension=COMMENT), "9000 x 12000"),
+    "gif bomb with a wide screen": (gif((1, 60_000), screen=(60_000, 1)), "60000 x 60000"),
+    "gif cut in a second frame": (gif((4, 4))[:-1] + b",\0\0\0", "cannot read"),
+    "broken exif": (broken_exif(), "cannot read"),
     "no pixels": (png(0, 5, 8, 0), "cannot read"),
     "animated gif": (animated("GIF"), "3 frames or pages, expected one picture"),
     "animated png": (animated("PNG"), "3 frames or pages, expected one picture"),
@@ -79,12 +113,14 @@ def test_the_limit_of_pixels_counts_height_times_width(tmp_path):
 
 
 SEEDS = [encoded(COLOUR, kind) for kind in ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP")]
+SEEDS += [with_exif(kind) for kind in ("PNG", "JPEG", "WEBP")]
+SEEDS += [png16(DEEP[..., :3]), gif((4, 4), extension=COMMENT), webp(4, 4)]
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns about the metadata of broken files
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
-    seed=st.sampled_from([*SEEDS, png16(DEEP[..., :3])]),
+    seed=st.sampled_from(SEEDS),
     length=st.floats(0, 1),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=6),
 )

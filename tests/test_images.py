@@ -156,6 +156,15 @@ def test_a_multi_picture_jpeg_of_a_phone_gives_the_photograph(tmp_path):
     assert images.read(path).shape == (1, 3, 12, 17)
 
 
+def test_a_frame_may_be_larger_than_the_screen_of_its_gif(tmp_path):
+    path = save(tmp_path / "a.gif", Image.fromarray(COLOUR).quantize(16))
+    expected = images.read(path)
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", 3, 2)
+    path.write_bytes(data)
+    assert torch.equal(images.read(path), expected)
+
+
 # Writing -------------------------------------------------------------------------------------
 
 
@@ -221,6 +230,13 @@ def test_an_unknown_suffix_is_refused(tmp_path, name):
 def test_sixteen_bits_are_for_grey_pngs_only(tmp_path, name, image, bits):
     with pytest.raises(ValueError, match=r"bits must be 8 \(or 16 for a grey PNG\), got 16"):
         images.write(tmp_path / name, image, bits=bits)
+
+
+@pytest.mark.parametrize("quality", [0, 101, 500, -1])
+def test_a_quality_that_jpeg_does_not_have_is_refused(tmp_path, quality):
+    with pytest.raises(ValueError, match=f"quality must be from 1 to 100, got {quality}"):
+        images.write(tmp_path / "a.jpg", ONES, quality=quality)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -9,6 +9,7 @@ functions may be called from several threads.
 
 import os
 import secrets
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,8 @@ DECODER_ERRORS = (
     NotImplementedError,
     RuntimeError,
     MemoryError,
+    struct.error,
+    Image.DecompressionBombError,
 )
 
 
@@ -126,7 +129,8 @@ def write(path: Any, image: Any, *, bits: int = 8, quality: int = 95) -> None:
 
     Raises:
         TypeError: When ``path`` or ``image`` is of another type.
-        ValueError: When the suffix, the shape, the range or ``bits`` is not one of the above.
+        ValueError: When the suffix, the shape, the range, ``bits`` or ``quality`` is not one of
+            the above.
         OSError: When the file cannot be written.
     """
     if not isinstance(path, str | os.PathLike):
@@ -139,6 +143,8 @@ def write(path: Any, image: Any, *, bits: int = 8, quality: int = 95) -> None:
     grey_png = suffix == ".png" and image.shape[1] == 1
     if bits not in ((8, 16) if grey_png else (8,)):
         raise ValueError(f"cannot write {path}: bits must be 8 (or 16 for a grey PNG), got {bits}")
+    if quality not in range(1, 101):
+        raise ValueError(f"cannot write {path}: quality must be from 1 to 100, got {quality}")
     picture = Image.fromarray(_levels(image, bits))
     options = {} if suffix == ".png" else {"quality": quality, "subsampling": 0}
     try:
@@ -165,13 +171,11 @@ def _check_file(path: Path) -> None:
 
 def _pixels(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
     """Decode to float32 (H, W, C) in [0, 1], except that float files are not yet range-checked."""
+    if file.read(4) == b"GIF8":  # Pillow measures these while opening them, and warns
+        _check_size(path, _gif_size(file), max_pixels)
+    file.seek(0)
     picture = _open(path, file)
-    width, height = picture.size
-    if width < 1 or height < 1:
-        raise UnreadableImage(path, f"it has no pixels ({width} x {height})")
-    if width * height > max_pixels:
-        size = f"{width} x {height} = {width * height:,} pixels"
-        raise UnreadableImage(path, f"{size}, more than max_pixels = {max_pixels:,}")
+    _check_size(path, picture.size, max_pixels)
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":
         raise UnreadableImage(path, f"it holds {frames} frames or pages, expected one picture")
@@ -183,6 +187,31 @@ def _pixels(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
     if picture.mode == "F":
         return np.asarray(picture)[..., None]
     return _over_white(np.asarray(_eight_bits(picture), np.float32) / 255)
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise UnreadableImage(path, f"it has no pixels ({width} x {height})")
+    if width * height > max_pixels:
+        found = f"{width} x {height} = {width * height:,} pixels"
+        raise UnreadableImage(path, f"{found}, more than max_pixels = {max_pixels:,}")
+
+
+def _gif_size(file: BinaryIO) -> tuple[int, int]:
+    """Read on from a GIF's signature: its screen, enlarged to hold the first frame."""
+    width, height, flags = struct.unpack("<2xHHB2x", file.read(9))
+    if flags & 128:
+        file.seek(3 << (flags & 7) + 1, os.SEEK_CUR)  # a palette
+    while (block := file.read(1)) not in (b"", b";", b","):
+        if block == b"!":  # an extension: a label, then pieces up to an empty one
+            file.seek(1, os.SEEK_CUR)
+            while (length := file.read(1)) not in (b"", b"\0"):
+                file.seek(length[0], os.SEEK_CUR)
+    if block == b",":
+        left, top, wide, high = struct.unpack("<4H", file.read(8))
+        width, height = max(width, left + wide), max(height, top + high)
+    return width, height
 
 
 def _open(path: Path, file: BinaryIO) -> Image.Image:
