@@ -39,7 +39,8 @@ def gaussian_kernel(
         Kernels (B, 1, k, k).
 
     Raises:
-        ValueError: If `size` is even or below 1, a variance is not positive, or a correlation is not in (-1, 1).
+        ValueError: If `size` is even or below 1, a variance is not positive, or a correlation
+            is not in (-1, 1).
     """
     if not ((lambda1_sq > 0) & (lambda2_sq > 0) & (rho.abs() < 1)).all():
         raise ValueError("expected variances > 0 and correlations in (-1, 1)")
