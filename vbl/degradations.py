@@ -71,8 +71,8 @@ def _level(level: Level, x: Tensor, generator: torch.Generator | None) -> Tensor
         return low + (high - low) * u
     values = torch.as_tensor(level, dtype=x.dtype, device=x.device)
     if values.shape not in ((), (b,)):
-        found = f"shape {tuple(values.shape)}"
-        raise ValueError(f"expected one level, or one for each of {b} images, got {found}")
+        shape = tuple(values.shape)
+        raise ValueError(f"expected one level, or one for each of {b} images, got shape {shape}")
     if not (values >= 0).all():  # also refuses NaN
         raise ValueError(f"expected levels >= 0, got {values.tolist()}")
     return values.expand(b)
@@ -270,8 +270,7 @@ def blind_sr(
     y, var = _add_white_noise(
         samplers[sampling](blur(x, kernel, "symmetric"), scale), std, generator
     )
-    kernel = kernel.expand(len(x), -1, -1, -1)
-    return Degraded(y, x, noise_var=var, kernel=kernel, scale=scale)
+    return Degraded(y, x, var, kernel.expand(len(x), -1, -1, -1), scale)
 
 
 def jpeg(
@@ -300,8 +299,7 @@ def jpeg(
 
 def _through_jpeg(image: Tensor, quality: int) -> Tensor:
     pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
-    file = io.BytesIO()
-    grey = pixels.shape[-1] == 1
+    file, grey = io.BytesIO(), len(image) == 1
     Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality)
     back = np.asarray(Image.open(file), np.float32).reshape(pixels.shape) / 255
     return torch.from_numpy(back).permute(2, 0, 1).to(image)
