@@ -29,6 +29,7 @@ from torch import Tensor
 
 from vbl import synthetic
 from vbl.catalog import CATALOG, Folder, Generated, Pairs
+from vbl.files import sha256
 from vbl.images import SUFFIXES, read
 from vbl.photographs import PHOTOGRAPHS, Photograph
 
@@ -246,7 +247,7 @@ def _photograph_path(picture: Photograph) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise DataUnavailable(f"{picture.package}, which ships {picture.path}, is not installed")
     path = Path(spec.submodule_search_locations[0]) / picture.path
-    found = _sha256(path) if path.is_file() else "no such file"
+    found = sha256(path) if path.is_file() else "no such file"
     if found != picture.sha256:
         expected = f"expected sha256 {picture.sha256}, found {found}"
         raise DataUnavailable(f"{path} is not the photograph of the catalogue: {expected}")
@@ -288,13 +289,8 @@ def _open_local(name: str, entry: Folder, root: Path) -> ImageSet:
 
 def digest(root: Path, files: Iterable[Path]) -> str:
     """What ``sha256sum FILES | sha256sum`` prints in the folder ``root``."""
-    lines = (f"{_sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
+    lines = (f"{sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_picture(path: Path) -> bool:

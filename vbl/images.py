@@ -8,11 +8,8 @@ functions may be called from several threads.
 """
 
 import os
-import secrets
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +27,8 @@ from PIL import (
     WebPImagePlugin,
 )
 from torch import Tensor
+
+from vbl.files import complete_or_absent
 
 # First bytes of a file -> the class that opens it. Calling the class ourselves, not Image.open,
 # keeps rare and risky formats out and puts our own pixel limit before Pillow's warning.
@@ -148,7 +147,7 @@ def write(path: Any, image: Any, *, bits: int = 8, quality: int = 95) -> None:
     picture = Image.fromarray(_levels(image, bits))
     options = {} if suffix == ".png" else {"quality": quality, "subsampling": 0}
     try:
-        with _complete_or_absent(path) as file:
+        with complete_or_absent(path) as file:
             picture.save(file, "PNG" if suffix == ".png" else "JPEG", **options)
     except OSError as reason:
         raise OSError(f"cannot write {path}: {reason.strerror or reason}") from reason
@@ -307,17 +306,3 @@ def _levels(image: Tensor, bits: int) -> np.ndarray:
     levels = (image.detach().cpu().double() * (2**bits - 1)).round()  # torch rounds halves to even
     array = levels[0].permute(1, 2, 0).numpy().astype(np.uint8 if bits == 8 else np.uint16)
     return array[..., 0] if array.shape[-1] == 1 else array
-
-
-@contextmanager
-def _complete_or_absent(path: Path) -> Iterator[BinaryIO]:
-    """A file under a temporary name in the same folder, renamed to ``path`` once it is on disk."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

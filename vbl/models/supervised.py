@@ -1,0 +1,112 @@
+"""Learning from pairs and nothing else: the baseline of every chapter.
+
+The clean image is the network's output up to a fixed Gaussian error:
+
+    x | y ~ N(y + f(y), eps0² I)
+
+Its log-likelihood is -‖x - y - f(y)‖²/(2 eps0²) up to a constant: to maximise it is to minimise the
+mean squared error at the loss scale 1/(2 eps0²). With VIRNet's eps0² this is KL_z, the term of
+VIRNet's bound that trains its restorer: what is trained here is VIRNet's twin without a noise model.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vbl.degradations import Degraded
+from vbl.elbo import Elbo, per_image
+from vbl.networks import DnCNN, FFDNet, Network, ResUNet
+from vbl.restoration import Restoration
+
+NETWORKS: dict[str, type[Network]] = {"ResUNet": ResUNet, "DnCNN": DnCNN, "FFDNet": FFDNet}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constants of the model and the network it trains.
+
+    Attributes:
+        network: A key of `NETWORKS`.
+        options: Arguments of that network.
+        eps0_sq: Variance of the clean image around the network's output; the scale of the loss.
+
+    Raises:
+        ValueError: If the network is unknown or `eps0_sq` is not positive.
+    """
+
+    network: str = "ResUNet"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    eps0_sq: float = 1e-6
+
+    def __post_init__(self):
+        if self.network not in NETWORKS:
+            known = ", ".join(NETWORKS)
+            raise ValueError(f"network: expected one of {known}, got {self.network!r}")
+        if not self.eps0_sq > 0:
+            raise ValueError(f"eps0_sq: expected a positive variance, got {self.eps0_sq}")
+
+
+class Supervised(nn.Module):
+    """A restorer trained on pairs by least squares; FFDNet is also told the noise level."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.config = config or Config()
+        self.restorer = NETWORKS[self.config.network](**self.config.options)
+
+    def players(self) -> dict[str, dict[str, nn.Module]]:
+        """What is trained on what; see `vbl.training`."""
+        return {"bound": {"restorer": self.restorer}}
+
+    # 1. Generative model
+
+    def mean(
+        self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "b 1 h w"] | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """E[x | y] = y + f(y).
+
+        Args:
+            y: Degraded images.
+            noise_std: Standard deviation of their noise, for a network that must be told.
+
+        Raises:
+            ValueError: If the network must be told the noise level and is not.
+        """
+        if not self.restorer.needs_noise_level:
+            return y + self.restorer(y)
+        if noise_std is None:
+            raise ValueError(f"{self.config.network} must be told the noise level: give noise_std")
+        return y + self.restorer(y, noise_std.to(y).expand(len(y), 1, *y.shape[-2:]))
+
+    # 3. Log-likelihood (there is no latent variable, hence no posterior and no KL)
+
+    def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
+        """log p(x | y), in nats per image.
+
+        Args:
+            batch: Pairs; their `noise_var` is used only by a network that is told the level.
+            generator: Not used: nothing is sampled.
+        """
+        std = batch.noise_var.sqrt() if self.restorer.needs_noise_level else None
+        error_sq = (batch.x - self.mean(batch.y, std)).square()
+        eps0_sq = self.config.eps0_sq
+        log_density = -0.5 * (math.log(2 * math.pi * eps0_sq) + error_sq / eps0_sq)
+        return Elbo({"clean image": per_image(log_density)}, {})
+
+    # 4. Restoration
+
+    def restore(
+        self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "..."] | None = None
+    ) -> Restoration:
+        """The mean, with the noise level it was told.
+
+        Args:
+            y: Degraded images (B, C, H, W) of any size.
+            noise_std: Standard deviation of the noise (B or 1, 1, H or 1, W or 1), for FFDNet.
+        """
+        return Restoration(self.mean(y, noise_std))

@@ -1,0 +1,177 @@
+"""Plain networks: images and channels in, channels out; no distributions.
+
+A *restorer* returns the residual r of the restored image y + r, never the image itself: the sum is
+then taken in float32 even where the network computes in bfloat16. Every restorer takes any height
+and width; it pads inside and crops its output.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Network(nn.Module):
+    """A module that may compute in bfloat16 inside and always returns float32.
+
+    Attributes:
+        bf16: Run under autocast. The probability outside is never affected.
+        needs_noise_level: Whether it is called with a second argument, the noise's standard
+            deviation (B, 1, H, W).
+    """
+
+    bf16 = False
+    needs_noise_level = False
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        if not self.bf16:
+            return super().__call__(*inputs)
+        with torch.autocast(inputs[0].device.type, torch.bfloat16):
+            output = super().__call__(*inputs)
+        return output.float()
+
+
+def use_bf16(model: nn.Module, bf16: bool) -> None:
+    """Let every `Network` inside `model` compute in bfloat16, or not."""
+    for module in model.modules():
+        if isinstance(module, Network):
+            module.bf16 = bf16
+
+
+class ResBlock(nn.Module):
+    """x + conv(act(conv(act(x)))), pre-activated, no normalisation."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2))
+
+
+class ResUNet(Network):
+    """VIRNet's restorer: residual blocks at several scales, skips by addition.
+
+    At `widths` (96, 192, 288), three blocks a scale and four input channels it has the
+    10,426,179 parameters of VIRNet's synthetic denoiser :cite:p:`yue2024virnet`.
+
+    Args:
+        in_channels: Of the image and of whatever conditions the restoration.
+        widths: Channels at full, half, quarter, ... resolution.
+        blocks: Residual blocks at every scale (twice as many where there is a way back up), one
+            number or one for each scale.
+        out_channels: Of the residual.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        widths: Sequence[int] = (32, 64, 96),
+        blocks: int | Sequence[int] = 1,
+        out_channels: int = 3,
+    ):
+        super().__init__()
+        counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
+        if len(counts) != len(widths):
+            raise ValueError(f"blocks: expected one number or {len(widths)}, got {blocks}")
+
+        def stage(width: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(ResBlock(width) for _ in range(count)))
+
+        steps = list(pairwise(widths))
+        self.head = nn.Conv2d(in_channels, widths[0], 3, padding=1)
+        self.encoders = nn.ModuleList(map(stage, widths, counts))
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in steps)
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
+        self.decoders = nn.ModuleList(map(stage, widths[:-1], counts))
+        self.tail = nn.Conv2d(widths[0], out_channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
+        """Residual (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
+        height, width = x.shape[-2:]
+        x = self.head(pad_to_multiple(x, 2 ** len(self.downs)))
+        skips = []
+        for encoder, down in zip(self.encoders, self.downs, strict=False):
+            skips.append(encoder(x))
+            x = down(skips[-1])
+        x = self.encoders[-1](x)
+        for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
+            x = decoder(up(x) + skips.pop())
+        return self.tail(x)[..., :height, :width]
+
+
+class DnCNN(Network):
+    """Convolutions, batch normalisation and ReLU at full resolution :cite:p:`zhang2017dncnn`.
+
+    Args:
+        channels: 3 for colour, 1 for grey.
+        width: Channels inside.
+        depth: Number of convolutions.
+        batch_norm: Whether inner layers are normalised; the authors' published weights have it
+            merged into the convolutions.
+    """
+
+    def __init__(
+        self, channels: int = 3, width: int = 64, depth: int = 17, batch_norm: bool = True
+    ):
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+        for _ in range(depth - 2):
+            layers.append(nn.Conv2d(width, width, 3, padding=1, bias=not batch_norm))
+            layers += [nn.BatchNorm2d(width), nn.ReLU()] if batch_norm else [nn.ReLU()]
+        self.noise = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
+
+    def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Residual (B, C, H, W): minus the noise it predicts."""
+        return -self.noise(y)
+
+
+class FFDNet(Network):
+    """A DnCNN on half-size sub-images that is told the noise level :cite:p:`zhang2018ffdnet`.
+
+    Args:
+        channels: 3 for colour, 1 for grey.
+        width: Channels inside.
+        depth: Number of convolutions.
+    """
+
+    needs_noise_level = True
+
+    def __init__(self, channels: int = 3, width: int = 96, depth: int = 12):
+        super().__init__()
+        widths = [4 * channels + 1, *[width] * (depth - 1), 4 * channels]
+        convolutions = (nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
+        self.convolutions = nn.ModuleList(convolutions)
+
+    def forward(
+        self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "b 1 h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """Residual (B, C, H, W).
+
+        Args:
+            y: Noisy images.
+            noise_std: Standard deviation of their noise at each pixel; 2 x 2 pixels are averaged.
+        """
+        height, width = y.shape[-2:]
+        y = pad_to_multiple(y, 2, "replicate")
+        level = F.avg_pool2d(pad_to_multiple(noise_std, 2, "replicate"), 2)
+        x = torch.cat([F.pixel_unshuffle(y, 2), level], 1)
+        for convolution in self.convolutions[:-1]:
+            x = F.relu(convolution(x))
+        clean = F.pixel_shuffle(self.convolutions[-1](x), 2)
+        return (clean.to(y) - y)[..., :height, :width]
+
+
+def pad_to_multiple(
+    x: Float[Tensor, "b c h w"], multiple: int, mode: str = "reflect"
+) -> Float[Tensor, "b c hh ww"]:
+    """Pad at the bottom and on the right until both sides are multiples of `multiple`."""
+    bottom, right = (-n % multiple for n in x.shape[-2:])
+    if bottom == right == 0:
+        return x
+    fits = bottom < x.shape[-2] and right < x.shape[-1]
+    return F.pad(x, (0, right, 0, bottom), mode if fits else "replicate")
