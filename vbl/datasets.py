@@ -95,13 +95,23 @@ class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads 
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            chosen = {name: self._load[name] for name in self.names[key]}
-            return ImageSet(self.name, chosen, self.never_show)
+            return self.only(self.names[key])
         if isinstance(key, str):
             if key not in self._load:
                 raise UnknownName(f"picture of {self.name}", key, self.names)
             return self._load[key]()
         return self._load[self.names[key]]()
+
+    def only(self, names: Iterable[str]) -> "ImageSet":
+        """The set with the named pictures, in the given order."""
+        return ImageSet(self.name, {name: self._load[name] for name in names}, self.never_show)
+
+    @staticmethod
+    def union(name: str, *sets: "ImageSet") -> "ImageSet":
+        """One set of several whose pictures have different names."""
+        load = {key: value for part in sets for key, value in part._load.items()}
+        never_show = tuple(key for part in sets for key in part.never_show)
+        return ImageSet(name, load, never_show)
 
     def __repr__(self) -> str:
         return f"ImageSet({self.name!r}, {len(self)} pictures)"

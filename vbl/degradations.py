@@ -7,7 +7,7 @@ it clips (`jpeg`, `camera`). Levels are standard deviations in the images' units
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -44,6 +44,12 @@ class Degraded:
     kernel: Tensor | None = None
     scale: int = 1
     truth: dict[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> "Degraded":
+        """The same on another device."""
+        move = lambda v: v.to(device) if isinstance(v, Tensor) else v  # noqa: E731
+        moved = {f.name: move(getattr(self, f.name)) for f in fields(self)}
+        return Degraded(**moved | {"truth": {k: v.to(device) for k, v in self.truth.items()}})
 
 
 def _check(x: Tensor) -> None:

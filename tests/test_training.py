@@ -1,0 +1,275 @@
+"""The training loop: exact resumption, failure, data parallelism, and that it learns."""
+
+import json
+import math
+import signal
+
+import pytest
+import tiny_runs
+import torch
+from torch import nn
+
+from vbl.degradations import Degraded
+from vbl.elbo import Elbo
+from vbl.restoration import Restoration
+from vbl.states import load_state
+from vbl.training import Diverged, fit
+
+START = """
+import os, signal, sys
+from tiny_runs import *
+from vbl.training import fit
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("training")
+    tiny_runs.pictures(place / "pictures")
+    return place
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """A run of 20 steps that nothing disturbed."""
+    return fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "whole")
+
+
+def state(folder):
+    tensors, facts = load_state(folder)
+    return tensors, facts
+
+
+def without_times(history):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_bit_for_bit(folder, whole):
+    # The tenth state is written after step 10; the process kills itself in the middle of step 13.
+    killed = START + (
+        "from vbl import training\n"
+        "update = training.Learner.update\n"
+        "def deadly(self, step, batch):\n"
+        "    if step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return update(self, step, batch)\n"
+        "training.Learner.update = deadly\n"
+        "fit(TINY, preset='quick', data='pictures', folder='killed', save_every=5)\n"
+    )
+    result = tiny_runs.run_python(killed, folder, check=False)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert state(folder / "killed")[1]["step"] == 10
+    resumed = START + "fit(TINY, preset='quick', data='pictures', folder='killed', resume=True)\n"
+    tiny_runs.run_python(resumed, folder)
+
+    (ours, facts), (theirs, expected) = state(folder / "killed"), state(folder / "whole")
+    assert facts["step"] == expected["step"] == 20
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+    assert without_times(facts["history"]) == without_times(expected["history"])
+    weights = [(folder / run / "weights.safetensors") for run in ("killed", "whole")]
+    assert all(path.is_file() for path in weights)
+
+
+def test_the_state_holds_weights_average_and_both_moments(whole):
+    tensors, facts = state(whole.folder)
+    parts = {name.split(".")[0] for name in tensors}
+    assert parts == {"model", "average", "optimiser"}
+    assert any(name.endswith("exp_avg") for name in tensors)
+    assert any(name.endswith("exp_avg_sq") for name in tensors)
+    assert facts["plan"]["seed"] == 0
+
+
+def test_a_run_in_two_parts_equals_the_run_in_one(folder, whole):
+    halves = folder / "halves"
+    arguments = {"preset": "quick", "data": folder / "pictures", "folder": halves}
+    first = fit(tiny_runs.TINY, **arguments, minutes=0)
+    assert not first.finished and state(halves)[1]["step"] == 1
+    second = fit(tiny_runs.TINY, **arguments, resume=True)
+    assert second.finished
+    for name, tensor in state(halves)[0].items():
+        assert torch.equal(tensor, state(whole.folder)[0][name]), name
+
+
+def test_the_same_seed_gives_the_same_run_and_another_gives_another(folder, whole):
+    again = fit(
+        tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "again",
+        workers=1,
+    )  # fmt: skip
+    assert without_times(again.history) == without_times(whole.history)
+    other = fit(
+        tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "other", seed=1
+    )
+    assert other.history[0]["loss"] != whole.history[0]["loss"]
+
+
+def test_training_draws_nothing_from_the_global_generator(folder):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "global")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_loss_falls_and_validation_improves(folder):
+    run = fit(
+        tiny_runs.TINY, preset=tiny_runs.preset(steps=150, lr=3e-3, ema=None),
+        data=folder / "pictures", folder=folder / "learns",
+    )  # fmt: skip
+    scores = [row["psnr"] for row in run.history if "psnr" in row]
+    assert scores[-1] > scores[0] + 2
+    assert run.history[-1]["loss"] < 0.5 * run.history[0]["loss"]
+
+
+def test_the_log_on_disk_is_the_history(whole):
+    lines = (whole.folder / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == whole.history
+    assert [row["step"] for row in whole.history] == list(range(1, 21))
+    assert "psnr" in whole.history[-1]
+
+
+def test_the_moving_average_follows_the_weights(whole):
+    tensors, _ = state(whole.folder)
+    name = "restorer.head.weight"
+    weights, average = tensors[f"model.{name}"], tensors[f"average.{name}"]
+    assert not torch.equal(weights, average)
+    assert torch.equal(whole.model.state_dict()[name], average)  # the average is what is used
+
+
+def test_a_folder_with_something_in_it_is_left_alone(folder, whole):
+    arguments = {"preset": "quick", "data": folder / "pictures"}
+    with pytest.raises(FileExistsError, match="--resume"):
+        fit(tiny_runs.TINY, folder=whole.folder, **arguments)
+    with pytest.raises(FileExistsError, match="holds no training run"):
+        fit(tiny_runs.TINY, folder=folder / "pictures", overwrite=True, **arguments)
+    assert len(list((folder / "pictures").iterdir())) == 6
+
+
+def test_a_run_is_not_continued_as_another(folder, whole):
+    arguments = {"data": folder / "pictures", "folder": whole.folder, "resume": True}
+    with pytest.raises(ValueError, match="its seed is 0 where 1 was asked for"):
+        fit(tiny_runs.TINY, preset="quick", seed=1, **arguments)
+
+
+def test_a_damaged_state_gives_way_to_the_one_before_it(folder):
+    run = folder / "damaged"
+    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=run, save_every=4)
+    newest, older = sorted(run.glob("state-*.safetensors"), reverse=True)
+    whole_bytes = newest.read_bytes()
+    flipped = bytearray(whole_bytes)
+    flipped[len(flipped) // 2] ^= 1
+    for damage in (bytes(flipped), whole_bytes[:1000], b""):
+        newest.write_bytes(damage)
+        with pytest.warns(UserWarning, match="damaged"):
+            assert load_state(run)[1]["step"] == 16
+    newest.with_suffix(".sha256").unlink()
+    with pytest.warns(UserWarning, match="not finished"):
+        assert load_state(run)[1]["step"] == 16
+    assert older.exists()
+
+
+def test_only_the_last_two_states_are_kept(folder, whole):
+    run = folder / "many"
+    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=run, save_every=3)
+    assert sorted(path.name for path in run.iterdir()) == [
+        "log.jsonl",
+        "state-000000018.safetensors",
+        "state-000000018.sha256",
+        "state-000000020.safetensors",
+        "state-000000020.sha256",
+        "weights.safetensors",
+    ]
+
+
+class Sick(nn.Module):
+    """A model one of whose terms becomes infinite."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.scale = nn.Conv2d(3, 3, 1)
+
+    def players(self):
+        return {"bound": {"scale": self.scale}}
+
+    def forward(self, batch: Degraded, *, generator=None) -> Elbo:
+        fit_ = -self.scale(batch.y).square().sum((1, 2, 3))
+        broken = (self.scale(batch.y) * math.inf).sum((1, 2, 3))
+        return Elbo({"fit": fit_}, {"noise level": broken})
+
+    def restore(self, y):
+        return Restoration(y)
+
+
+def test_ten_steps_that_are_not_finite_stop_with_the_name_of_the_term(folder):
+    recipe = tiny_runs.dataclasses.replace(tiny_runs.TINY, model=Sick)
+    with pytest.raises(Diverged, match=r"step 9: the term 'noise level' was not finite 10 times"):
+        fit(recipe, preset="quick", data=folder / "pictures", folder=folder / "sick")
+
+
+class Duel(nn.Module):
+    """A model with a second objective, on a network of its own."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.player, self.critic = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 1)
+
+    def players(self):
+        return {"bound": {"player": self.player}, "critic": {"critic": self.critic}}
+
+    def forward(self, batch: Degraded, *, objective="bound", generator=None) -> Elbo:
+        if objective == "critic":
+            judged = self.critic(self.player(batch.y).detach())
+            return Elbo({"judgement": -judged.square().sum((1, 2, 3))}, {})
+        error = self.player(batch.y) - batch.x
+        fooled = self.critic(self.player(batch.y)).square().sum((1, 2, 3))
+        return Elbo({"fit": -error.square().sum((1, 2, 3))}, {}, {"fooled": fooled})
+
+    def restore(self, y):
+        return Restoration(self.player(y))
+
+
+def test_a_second_objective_trains_its_own_network_in_the_same_loop(folder):
+    recipe = tiny_runs.dataclasses.replace(tiny_runs.TINY, model=Duel)
+    run = fit(recipe, preset="quick", data=folder / "pictures", folder=folder / "duel")
+    tensors, _ = state(run.folder)
+    assert {name.split(".")[1] for name in tensors if name.startswith("optimiser")} == {
+        "bound",
+        "critic",
+    }
+    fresh = Duel(None)
+    assert not torch.equal(run.model.critic.weight, fresh.critic.weight)
+
+
+GRADIENTS = (
+    START
+    + """
+import torch
+from vbl import training
+from vbl.datasets import open_folder
+from vbl.pipeline import pack
+
+accelerator = training._accelerator("cpu")
+plan = {"seed": 0, "bf16": False, "shards": 2}
+learner = training.Learner(TINY, preset(batch=8), plan, accelerator)
+pixels = pack(open_folder("pictures"))
+batches = training._batches(pixels, TINY, preset(batch=8), plan, accelerator, 0, 0)
+learner.preset = preset(batch=8, clip={})
+learner.update(0, next(iter(batches)))
+if accelerator.is_main_process:
+    gradients = {name: p.grad for name, p in learner.model.named_parameters()}
+    torch.save(gradients, f"gradients-{accelerator.num_processes}.pt")
+"""
+)
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradients_of_one_with_the_doubled_batch(folder):
+    launch = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0")
+    tiny_runs.run_python(GRADIENTS, folder)
+    tiny_runs.run_python(GRADIENTS, folder, launcher=launch)
+    one, two = (torch.load(folder / f"gradients-{n}.pt") for n in (1, 2))
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-5, atol=1e-4, msg=name)
