@@ -266,7 +266,7 @@ if accelerator.is_main_process:
 
 @pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one_with_the_doubled_batch(folder):
-    launch = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0")
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     tiny_runs.run_python(GRADIENTS, folder)
     tiny_runs.run_python(GRADIENTS, folder, launcher=launch)
     one, two = (torch.load(folder / f"gradients-{n}.pt") for n in (1, 2))

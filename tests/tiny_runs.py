@@ -61,6 +61,8 @@ def run_python(code: str, folder: Path, *, launcher: tuple[str, ...] = (), check
         "VBL_STATIC": "1",  # no progress bars
     }
     command = [sys.executable, *launcher, str(script)]
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == 0 or not check, result.stderr
     return result

@@ -5,3 +5,14 @@ Images are float32 tensors ``(B, C, H, W)`` in [0, 1]; noise levels are in the s
 """
 
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "load"]
+
+
+def __getattr__(name: str):
+    """The front door, opened only when used: importing PyTorch takes seconds."""
+    if name == "load":
+        from vbl.checkpoints import load
+
+        return load
+    raise AttributeError(f"module 'vbl' has no attribute {name!r}")

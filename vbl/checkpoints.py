@@ -15,7 +15,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -165,7 +167,9 @@ def ffdnet(path: Any = None) -> supervised.Supervised:
     model = supervised.Supervised(supervised.Config("FFDNet"))
     try:
         model.restorer.convolutions.load_state_dict(read(path))
-    except (KeyError, RuntimeError, ValueError) as reason:
+    except UnpicklingError as reason:
+        raise BadCheckpoint(f"{path} holds more than numbers and is not loaded") from reason
+    except (KeyError, IndexError, RuntimeError, ValueError, BadZipFile) as reason:
         line = " ".join(str(reason).split())[:200]
         raise BadCheckpoint(f"{path} does not hold FFDNet's 12 convolutions: {line}") from reason
     model.about = {"model": "Supervised", "trained": "by the authors of FFDNet", "file": path.name}

@@ -1,8 +1,9 @@
 """Every figure of the book in one style: colour-blind-safe, labelled, pixels never resampled."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -212,4 +213,52 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     correlation.set(xlabel="horizontal shift (pixels)", ylabel="correlation", ylim=(-0.25, 1.05))
     correlation.set_xticks(range(reach + 1))
     figure.legend(*level.get_legend_handles_labels(), loc="outside lower center", ncols=len(pairs))
+    return figure
+
+
+def training_terms(history: Sequence[Mapping[str, Any]], pixels: int) -> Figure:
+    """How the named terms of a bound, and the validation PSNR, move while a model is trained.
+
+    Args:
+        history: Rows of a run, as `vbl.runs.Run` has them.
+        pixels: Pixels of a training crop: terms are shown in nats per pixel.
+
+    Returns:
+        One panel for each term and one for the PSNR.
+    """
+    names, step = list(history[-1]["terms"]), [row["step"] for row in history]
+    figure, axes = plt.subplots(1, len(names) + 1, figsize=(7.4, 2.3), squeeze=False)
+    for ax, name in zip(axes[0], names, strict=False):
+        values = np.array([row["terms"][name] for row in history]) / pixels
+        ax.plot(step, values)
+        ax.set_yscale("symlog", linthresh=1)  # terms begin thousands of times their last value
+        ax.set(title=name, xlabel="step", ylabel="nats per pixel")
+    validated = [row for row in history if "psnr" in row]
+    axes[0, -1].plot(*zip(*((row["step"], row["psnr"]) for row in validated), strict=True), "o-")
+    axes[0, -1].set(title="held-out pictures", xlabel="step", ylabel="PSNR (dB)")
+    return figure
+
+
+def learning_curves(
+    histories: Mapping[str, Sequence[Mapping[str, Any]]], against: str = "minutes"
+) -> Figure:
+    """Validation PSNR of several runs against what they cost.
+
+    Args:
+        histories: Name of the run to its rows.
+        against: "minutes" of training or "images" seen, on a logarithmic axis.
+
+    Raises:
+        ValueError: If `against` is neither.
+    """
+    if against not in ("minutes", "images"):
+        raise ValueError(f"against: expected 'minutes' or 'images', got {against!r}")
+    figure, ax = plt.subplots(figsize=(5.2, 3))
+    for (name, history), marker in zip(histories.items(), cycle("osD^v*")):
+        rows = [row for row in history if "psnr" in row]
+        cost = [row["seconds"] / 60 if against == "minutes" else row["images"] for row in rows]
+        ax.plot(cost, [row["psnr"] for row in rows], marker=marker, markersize=3, label=name)
+    label = "training time (minutes)" if against == "minutes" else "crops seen"
+    ax.set(xscale="log", xlabel=label, ylabel="PSNR of held-out pictures (dB)")
+    ax.legend(loc="lower right")
     return figure

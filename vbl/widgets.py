@@ -12,10 +12,12 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+
+from vbl.plots import training_terms
 
 
 def is_static() -> bool:
@@ -158,3 +160,34 @@ sliders.forEach((slider) => slider.addEventListener("input", update));
 update(); // the browser may remember a position from an earlier visit
 }})()</script>
 """
+
+
+class LiveTerms:
+    """The named terms of a bound, drawn again each time a training run is validated.
+
+    ::
+
+        fit("resunet", preset="quick", watch=LiveTerms())
+
+    While the book is built nothing is drawn until the end of the run.
+
+    Args:
+        pixels: Pixels of a training crop.
+    """
+
+    def __init__(self, pixels: int = 64 * 64):
+        self.pixels = pixels
+        self._handle = None
+
+    def __call__(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Draw the rows of a run so far, in place of the last drawing."""
+        if is_static():
+            return
+        from IPython.display import display
+
+        figure = training_terms(history, self.pixels)
+        plt.close(figure)
+        if self._handle is None:
+            self._handle = display(figure, display_id=True)
+        else:
+            self._handle.update(figure)

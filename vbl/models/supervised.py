@@ -66,13 +66,14 @@ class Supervised(nn.Module):
     # 1. Generative model
 
     def mean(
-        self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "b 1 h w"] | None = None
+        self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "..."] | None = None
     ) -> Float[Tensor, "b c h w"]:
         """E[x | y] = y + f(y).
 
         Args:
             y: Degraded images.
-            noise_std: Standard deviation of their noise, for a network that must be told.
+            noise_std: Standard deviation of their noise, for a network that must be told;
+                anything that expands to (B, 1, H, W).
 
         Raises:
             ValueError: If the network must be told the noise level and is not.
@@ -107,6 +108,6 @@ class Supervised(nn.Module):
 
         Args:
             y: Degraded images (B, C, H, W) of any size.
-            noise_std: Standard deviation of the noise (B or 1, 1, H or 1, W or 1), for FFDNet.
+            noise_std: As in `mean`.
         """
         return Restoration(self.mean(y, noise_std))

@@ -1,0 +1,125 @@
+"""Plain networks: the papers' sizes, any height and width, precision."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from vbl.networks import DnCNN, FFDNet, Network, ResUNet, bf16_pays, pad_to_multiple, use_bf16
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (ResUNet(4, (96, 192, 288), 3), 10_426_179),  # VIRNet's restorer, synthetic noise
+        (ResUNet(6, (96, 160, 224, 288), 3), 15_178_883),  # ... real noise
+        (ResUNet(7, (96, 160, 224), 2), 4_991_011),  # ... super-resolution
+        (DnCNN(3, 64, 17), 559_363 - 15 * 64),  # LUD-VAE's has biases before its normalisation
+        (FFDNet(3, 96, 12), 852_108),
+    ],
+    ids=["VIRNet synthetic", "VIRNet real", "VIRNet SR", "DnCNN", "FFDNet"],
+)
+def test_the_papers_networks_have_the_papers_parameters(network, expected):
+    assert parameters(network) == expected
+
+
+def small(name):
+    torch.manual_seed(0)
+    nets = {
+        "ResUNet": lambda: ResUNet(3, (4, 6, 8), (1, 2, 1)),
+        "DnCNN": lambda: DnCNN(3, 4, 4),
+        "FFDNet": lambda: FFDNet(3, 6, 4),
+    }
+    return nets[name]().eval()
+
+
+def call(network, y, std=0.1):
+    if not network.needs_noise_level:
+        return network(y)
+    return network(y, torch.full_like(y[:, :1], std))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    name=st.sampled_from(["ResUNet", "DnCNN", "FFDNet"]), h=st.integers(1, 37), w=st.integers(1, 37)
+)
+def test_a_restorer_takes_any_size(name, h, w):
+    y = torch.rand(2, 3, h, w)
+    with torch.no_grad():
+        residual = call(small(name), y)
+    assert residual.shape == y.shape and residual.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["ResUNet", "DnCNN", "FFDNet"])
+def test_two_images_are_restored_as_each_alone(name):
+    network, y = small(name), torch.rand(2, 3, 12, 16)
+    with torch.no_grad():
+        together = call(network, y)
+        alone = torch.cat([call(network, image) for image in y.split(1)])
+    torch.testing.assert_close(together, alone)
+
+
+@pytest.mark.parametrize("name", ["ResUNet", "DnCNN", "FFDNet"])
+def test_bfloat16_inside_is_float32_outside_and_near(name):
+    network, y = small(name), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        exact = call(network, y)
+        use_bf16(network, True)
+        low = call(network, y)
+        use_bf16(network, False)
+        again = call(network, y)
+    assert low.dtype == torch.float32
+    assert 0 < (low - exact).abs().max() < 0.05
+    assert torch.equal(again, exact)
+
+
+def test_bf16_reaches_networks_inside_a_model():
+    model = nn.ModuleDict({"a": nn.Sequential(small("DnCNN")), "b": nn.Conv2d(1, 1, 1)})
+    use_bf16(model, True)
+    assert [m.bf16 for m in model.modules() if isinstance(m, Network)] == [True]
+
+
+def test_a_cpu_without_bfloat16_instructions_does_not_use_it(monkeypatch):
+    cpu = torch.device("cpu")
+    for flags, pays in (({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
+        assert bf16_pays(cpu) is pays
+    assert not bf16_pays(torch.device("mps"))
+
+
+def test_dncnn_returns_minus_the_noise_it_predicts():
+    network, y = small("DnCNN"), torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(network(y), -network.noise(y))
+
+
+def test_ffdnet_hears_the_noise_level_of_each_place():
+    network, y = small("FFDNet"), torch.rand(1, 3, 40, 40)
+    level = torch.full((1, 1, 40, 40), 0.1)
+    changed = level.clone()
+    changed[..., :2, :2] = 0.5
+    with torch.no_grad():
+        difference = (network(y, changed) - network(y, level)).abs().amax(1)[0]
+    reach = 2 * 4  # four convolutions on half the resolution
+    assert difference[:2, :2].max() > 0
+    assert difference[2 + reach :, :].max() == 0 and difference[:, 2 + reach :].max() == 0
+
+
+def test_the_number_of_blocks_must_fit_the_scales():
+    with pytest.raises(ValueError, match="blocks: expected one number or 3"):
+        ResUNet(3, (4, 6, 8), (1, 2))
+
+
+@given(h=st.integers(1, 20), w=st.integers(1, 20), multiple=st.integers(1, 8))
+@settings(deadline=None, max_examples=30)
+def test_padding_reaches_the_next_multiple_and_keeps_the_image(h, w, multiple):
+    x = torch.rand(1, 2, h, w)
+    padded = pad_to_multiple(x, multiple)
+    assert all(n % multiple == 0 for n in padded.shape[-2:])
+    assert all(a - b < multiple for a, b in zip(padded.shape[-2:], (h, w), strict=True))
+    assert torch.equal(padded[..., :h, :w], x)
