@@ -142,6 +142,85 @@ class DnCNN(Network):
         return -self.noise(y)
 
 
+class SigmaNet(Network):
+    """VIRNet's and VDN's noise network: plain convolutions, no normalisation, logarithms out.
+
+    At width 64 and depth 5 it has the 113,153 parameters of VIRNet's (one output) and the 116,038
+    of VDN's (six).
+
+    Args:
+        in_channels: Of the image.
+        width: Channels inside.
+        depth: Number of convolutions.
+        out_channels: Logarithms per pixel.
+        first: What every output is before training; without it a network starts far from any
+            noise level of photographs.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        depth: int = 5,
+        out_channels: int = 1,
+        first: float = 0.0,
+    ):
+        super().__init__()
+        widths = [in_channels, *[width] * (depth - 1), out_channels]
+        convolutions = (nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
+        self.convolutions = nn.ModuleList(convolutions)
+        nn.init.constant_(self.convolutions[-1].bias, first)
+
+    def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
+        """Logarithms (B, out_channels, H, W), unbounded."""
+        for convolution in self.convolutions[:-1]:
+            y = F.leaky_relu(convolution(y), 0.25)
+        return self.convolutions[-1](y)
+
+
+class UNet(Network):
+    """VDN's denoiser: two convolutions a scale, average pooling, skips by concatenation.
+
+    At `widths` (64, 128, 256, 512) and six outputs it has VDN's 7,700,742 parameters.
+
+    Args:
+        in_channels: Of the image.
+        widths: Channels at full, half, quarter, ... resolution.
+        out_channels: Of the output.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        out_channels: int = 6,
+    ):
+        super().__init__()
+        steps = list(pairwise(widths))
+        self.encoders = nn.ModuleList(
+            _two_convolutions(a, b) for a, b in [(in_channels, widths[0]), *steps]
+        )
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
+        self.decoders = nn.ModuleList(_two_convolutions(2 * a, a) for a, _ in steps)
+        self.tail = nn.Conv2d(widths[0], out_channels, 3, padding=1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
+        """Output (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
+        height, width = x.shape[-2:]
+        skips = [self.encoders[0](pad_to_multiple(x, 2 ** len(self.ups)))]
+        for encoder in self.encoders[1:]:
+            skips.append(encoder(F.avg_pool2d(skips[-1], 2)))
+        x = skips.pop()
+        for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
+            x = decoder(torch.cat([up(x), skips.pop()], 1))
+        return self.tail(x)[..., :height, :width]
+
+
+def _two_convolutions(a: int, b: int) -> nn.Sequential:
+    first, second = nn.Conv2d(a, b, 3, padding=1), nn.Conv2d(b, b, 3, padding=1)
+    return nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
+
+
 class FFDNet(Network):
     """A DnCNN on half-size sub-images that is told the noise level :cite:p:`zhang2018ffdnet`.
 

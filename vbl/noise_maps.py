@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vbl.operators import blur
+
 LOWEST, HIGHEST = 10 / 255, 75 / 255  # of the three test maps, VIRNet Section 5.1
 _GRID = 256
 
@@ -67,6 +69,41 @@ def case_noise_map(
     # In integers: torch's "nearest-exact" rounds in float32 and misses a row at height 321.
     rows, cols = ((2 * torch.arange(n, device=std.device) + 1) * _GRID // (2 * n) for n in (h, w))
     return std[..., rows, :][..., cols]
+
+
+def local_variance(
+    y: Float[Tensor, "b c h w"],
+    x: Float[Tensor, "b c h w"],
+    p: int,
+    window_std: float,
+    *,
+    shared: bool,
+    floor: float = 1e-10,
+) -> Float[Tensor, "b n h w"]:
+    """ξ, the noise variance around every pixel of a pair; VIRNet's Eq. (5), :eq:`eq-xi`.
+
+    The squared differences through a Gaussian window of side p. The image is continued by
+    reflection.
+
+    Args:
+        y: Noisy images.
+        x: Clean images.
+        p: Side of the window in pixels, odd.
+        window_std: Standard deviation of the window in pixels: 1.4 at p = 7 in VIRNet, 3 in VDN.
+        shared: Average over the channels: one map for all (N = 1), else one for each (N = C).
+        floor: Least variance; log ξ must exist where the noise is 0.
+
+    Raises:
+        ValueError: If `p` is even.
+    """
+    if p % 2 == 0:
+        raise ValueError(f"p: expected an odd window, got {p}")
+    square = (y - x).square()
+    if shared:
+        square = square.mean(1, keepdim=True)
+    t = torch.arange(p, device=y.device, dtype=y.dtype) - p // 2
+    row = torch.exp(-(t**2) / (2 * window_std**2))
+    return blur(square, (torch.outer(row, row) / row.sum() ** 2)[None, None]).clamp_min(floor)
 
 
 def _to_unit_range(m: Tensor) -> Tensor:

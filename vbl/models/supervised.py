@@ -6,7 +6,8 @@ The clean image is the network's output up to a fixed Gaussian error:
 
 Its log-likelihood is -‖x - y - f(y)‖²/(2 eps0²) up to a constant: to maximise it is to minimise the
 mean squared error at the loss scale 1/(2 eps0²). With VIRNet's eps0² this is KL_z, the term of
-VIRNet's bound that trains its restorer: trained here, a network is VIRNet's twin without noise model.
+VIRNet's bound that trains its restorer: trained here, a network is VIRNet's twin without a noise
+model.
 """
 
 import math

@@ -1,0 +1,154 @@
+"""VDN: infer the clean image and the noise variance together, each with its own uncertainty.
+
+Generative model (C values at each pixel i):
+
+    y_i ~ N(z_i, σ_i²)      z_i ~ N(x_i, eps0²)      σ_i² ~ IG(p²/2 - 1, p² ξ_i/2)
+
+with x the clean image of the training pair and ξ the noise variance measured around each of its
+pixels, which is the mode of σ²'s prior. Posterior, a mean field from y alone:
+
+    q(z, σ² | y) = q(z | y) q(σ² | y)
+    q(z_i | y) = N(μ_i, m_i²),          μ, log m² = DNet(y)
+    q(σ_i² | y) = IG(α_i, β_i),         log α, log β = SNet(y)
+
+Yue et al., "Variational denoising network: toward blind noise modeling and removal", NeurIPS 2019.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vbl.degradations import Degraded
+from vbl.distributions import (
+    expected_log_normal,
+    inverse_gamma_mode,
+    kl_inverse_gamma,
+    kl_normal,
+)
+from vbl.elbo import Elbo, per_image
+from vbl.networks import SigmaNet, UNet
+from vbl.noise_maps import local_variance
+from vbl.restoration import Restoration
+
+LOG_RANGE = (math.log(1e-8), math.log(1e4))  # of m², α and β, as the authors clamp them
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constants of the model and sizes of its networks.
+
+    Attributes:
+        p: Side in pixels of the window in which ξ is measured.
+        window_std: Standard deviation of that window in pixels.
+        eps0_sq: eps0², how far z may lie from x.
+        xi: "filtered" measures ξ in the pair, "true" takes the variance that made the noise, as the
+            authors' synthetic training does.
+        widths: Channels of DNet at each scale.
+        sigma_width: Channels of SNet.
+        sigma_depth: Convolutions of SNet.
+
+    Raises:
+        ValueError: If `xi` is unknown.
+    """
+
+    p: int = 7
+    window_std: float = 3.0
+    eps0_sq: float = 1e-6
+    xi: str = "filtered"
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    sigma_width: int = 64
+    sigma_depth: int = 5
+
+    def __post_init__(self):
+        if self.xi not in ("filtered", "true"):
+            raise ValueError(f"xi: expected 'filtered' or 'true', got {self.xi!r}")
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z | y) q(σ² | y), every field (B, C, H, W).
+
+    Attributes:
+        mean: μ.
+        var: m².
+        shape: α.
+        scale: β.
+    """
+
+    mean: Float[Tensor, "b c h w"]
+    var: Float[Tensor, "b c h w"]
+    shape: Float[Tensor, "b c h w"]
+    scale: Float[Tensor, "b c h w"]
+
+
+class VDN(nn.Module):
+    """The network of the paper; 7,816,780 parameters by default."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.config = c = config or Config()
+        self.denoiser = UNet(3, c.widths, 6)
+        self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, 6)
+        self._start_near_the_prior()
+
+    def _start_near_the_prior(self) -> None:
+        """First answers: m² = eps0², and the prior's shape with a mode of (25/255)²."""
+        with torch.no_grad():
+            self.denoiser.tail.bias[3:] = math.log(self.config.eps0_sq)
+            shape = self.prior_shape
+            bias = self.sigma.convolutions[-1].bias
+            bias[:3] = math.log(shape)
+            bias[3:] = math.log((shape + 1) * (25 / 255) ** 2)
+
+    @property
+    def prior_shape(self) -> float:
+        """p²/2 - 1."""
+        return self.config.p**2 / 2 - 1
+
+    def players(self) -> dict[str, dict[str, nn.Module]]:
+        """What is trained on what; see `vbl.training`."""
+        return {"bound": {"restorer": self.denoiser, "sigma": self.sigma}}
+
+    # 1. Generative model
+
+    def xi(self, batch: Degraded) -> Float[Tensor, "b c h w"]:
+        """ξ, the mode of the prior of σ²."""
+        if self.config.xi == "true":
+            return batch.noise_var.clamp_min(1e-10).expand_as(batch.y)
+        return local_variance(batch.y, batch.x, self.config.p, self.config.window_std, shared=False)
+
+    # 2. Posterior
+
+    def posterior(self, y: Float[Tensor, "b c h w"]) -> Posterior:
+        """q(z | y) q(σ² | y) of noisy images."""
+        noise, log_var = self.denoiser(y).split(3, 1)
+        log_shape, log_scale = self.sigma(y).clamp(*LOG_RANGE).split(3, 1)
+        var = log_var.clamp(*LOG_RANGE).exp()
+        return Posterior(y - noise, var, log_shape.exp(), log_scale.exp())
+
+    # 3. ELBO
+
+    def bound(self, batch: Degraded, q: Posterior) -> Elbo:
+        """L = E log p(y | z, σ²) - KL_z - KL_σ, all in closed form; see :eq:`eq-vdn-bound`."""
+        prior_scale = (self.prior_shape + 1) * self.xi(batch)
+        log_likelihood = expected_log_normal(batch.y, q.mean, q.var, q.shape, q.scale)
+        kl_z = kl_normal(q.mean, q.var, batch.x, self.config.eps0_sq)
+        kl_sigma = kl_inverse_gamma(q.shape, q.scale, self.prior_shape, prior_scale)
+        return Elbo(
+            {"noisy image": per_image(log_likelihood)},
+            {"clean image": per_image(kl_z), "noise variance": per_image(kl_sigma)},
+        )
+
+    def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
+        """The bound of a batch of pairs, in nats per image; nothing is sampled."""
+        return self.bound(batch, self.posterior(batch.y))
+
+    # 4. Restoration
+
+    def restore(self, y: Float[Tensor, "b c h w"]) -> Restoration:
+        """The mean of z, and the mode of the noise variance as a standard deviation."""
+        q = self.posterior(y)
+        return Restoration(q.mean, noise_std=inverse_gamma_mode(q.shape, q.scale).sqrt())
