@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
