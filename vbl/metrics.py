@@ -7,6 +7,7 @@ A convention is therefore data, and every table of the book names its own.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -19,12 +20,14 @@ class Convention:
     Attributes:
         colour: "rgb" compares all channels, "y" the luma of BT.601 in studio swing (16 ... 235).
         eight_bit: Clip to [0, 1] and round to multiples of 1/255 first (the luma is rounded too).
-        border: Pixels cut off on every side; "scale_sq" cuts s² pixels.
+        border: Pixels cut off on every side; "scale" cuts s, "scale_sq" s² pixels.
+        window: Of the SSIM: "gaussian" of std 1.5, or "square", 8 x 8 pixels of equal weight.
     """
 
     colour: str = "rgb"
     eight_bit: bool = True
     border: int | str = 0
+    window: str = "gaussian"
 
 
 CONVENTIONS: dict[str, Convention] = {
@@ -34,6 +37,9 @@ CONVENTIONS: dict[str, Convention] = {
     "virnet-table-2": Convention(),
     "virnet-table-5": Convention(colour="y", border="scale_sq"),
     "vdir-table-1": Convention(),
+    "vdir-table-4": Convention(colour="y", border="scale"),
+    "vdir-table-6": Convention(colour="y", window="square"),
+    "vdir-table-7": Convention(),
     "ludvae-table-2": Convention(),
     "vbdeblur-table-1": Convention(),
 }
@@ -58,10 +64,10 @@ def _prepare(x: Tensor, convention: Convention, scale: int | None) -> Tensor:
     if convention.colour == "y" and x.shape[1] == 3:
         x = _round(luma(x)) if convention.eight_bit else luma(x)
     cut = convention.border
-    if cut == "scale_sq":
+    if isinstance(cut, str):
         if scale is None:
-            raise ValueError("this convention cuts a border of scale² pixels: give scale=")
-        cut = scale**2
+            raise ValueError("this convention cuts a border that depends on scale: give scale=")
+        cut = {"scale": scale, "scale_sq": scale**2}[cut]
     if 2 * cut >= min(x.shape[-2:]):
         raise ValueError(f"a border of {cut} pixels leaves nothing of {tuple(x.shape)}")
     return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
@@ -114,11 +120,12 @@ def ssim(
 ) -> Float[Tensor, " b"]:
     """Structural similarity :cite:p:`wang2004ssim` as the five papers measure it, per image.
 
-    Gaussian window of std 1.5 (11 x 11), population covariances, valid region, mean over
-    channels. scikit-image computes it.
+    Population covariances, valid region, mean over channels. The window is a Gaussian of std 1.5
+    (11 x 11; scikit-image computes it), but in VDIR's tables on JPEG a square of 8 x 8 pixels:
+    their printed SSIM of the compressed images is reached with no other.
 
     Args:
-        estimate: Images (B, C, H, W), H and W at least 11, peak value 1.
+        estimate: Images (B, C, H, W), H and W at least the window's side, peak value 1.
         truth: The images they should be.
         convention: A key of `CONVENTIONS`.
         scale: As in `psnr`.
@@ -129,7 +136,10 @@ def ssim(
     Raises:
         ValueError: As `psnr`, or if a side is shorter than the window.
     """
-    pairs = zip(*_pair(estimate, truth, convention, scale), strict=True)
+    prepared = _pair(estimate, truth, convention, scale)
+    if CONVENTIONS[convention].window == "square":
+        return _square_ssim(*prepared)
+    pairs = zip(*prepared, strict=True)
     values = [_ssim(a.cpu().numpy(), b.cpu().numpy()) for a, b in pairs]
     return torch.tensor(values, dtype=torch.float64, device=truth.device)
 
@@ -144,3 +154,14 @@ def _ssim(a, b) -> float:
         sigma=1.5,
         use_sample_covariance=False,
     )
+
+
+def _square_ssim(a: Tensor, b: Tensor, side: int = 8) -> Tensor:
+    """The index with a mean over squares in place of the Gaussian window."""
+    if min(a.shape[-2:]) < side:
+        raise ValueError(f"SSIM needs {side} x {side} pixels, got {tuple(a.shape[-2:])}")
+    mean_a, mean_b, aa, bb, ab = (F.avg_pool2d(v, side, 1) for v in (a, b, a * a, b * b, a * b))
+    c1, c2 = 0.01**2, 0.03**2  # of Wang et al., for the peak value 1
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    contrast = (2 * (ab - mean_a * mean_b) + c2) / (aa - mean_a**2 + bb - mean_b**2 + c2)
+    return (luminance * contrast).mean((1, 2, 3))
