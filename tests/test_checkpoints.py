@@ -83,7 +83,7 @@ def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path, content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "os.system"}, "holds the model 'os.system'; known: Supervised"),
+        ({"model": "os.system"}, "holds the model .os.system.; known: Supervised"),
         ({"config": {"network": "DnCNN", "options": {"width": 5, "depth": 3}}}, "does not fit"),
         ({"config": {"network": "Worm"}}, "does not fit"),
         ({"config": {"colour": 1}}, "does not fit"),

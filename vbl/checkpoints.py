@@ -27,13 +27,15 @@ from torch import nn
 
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.files import complete_or_absent, sha256
-from vbl.models import supervised
+from vbl.models import supervised, vdn, virnet
 
 FOLDER = Path(__file__).parents[1] / "data" / "checkpoints"
 
 # Class name -> (class, class of its configuration)
 MODELS: dict[str, tuple[type[nn.Module], type]] = {
     "Supervised": (supervised.Supervised, supervised.Config),
+    "VDN": (vdn.VDN, vdn.Config),
+    "VIRNet": (virnet.VIRNet, virnet.Config),
 }
 
 

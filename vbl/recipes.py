@@ -14,7 +14,7 @@ from torch import nn
 
 from vbl.datasets import DataUnavailable, ImageSet, UnknownName, open_dataset
 from vbl.degradations import awgn, noniid
-from vbl.models import supervised
+from vbl.models import supervised, virnet
 from vbl.pipeline import Degrade
 
 
@@ -198,7 +198,39 @@ DNCNN = Recipe(
     },
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (RESUNET, DNCNN)}
+VIRNET_CLIP = {"restorer": 1e3, "sigma": 1e2}  # the authors', for means over values
+
+VIRNET_DENOISE = Recipe(
+    name="virnet-denoise",
+    about="VIRNet for noise whose level changes over the picture",
+    model=virnet.VIRNet,
+    degrade=noniid,
+    validate=noisy_25,
+    data=BERKELEY,
+    presets={
+        "quick": Preset(
+            config=virnet.Config(sigma_width=16, widths=(16, 32, 48), blocks=1),
+            steps=350,
+            clip=VIRNET_CLIP,
+        ),
+        "classroom": Preset(
+            config=virnet.Config(sigma_width=16, widths=(32, 64, 96), blocks=1),
+            steps=2000,
+            clip=VIRNET_CLIP,
+        ),
+        "ship": Preset(
+            config=virnet.Config(sigma_width=16, widths=(32, 64, 128), blocks=(1, 1, 2)),
+            steps=12_000,
+            clip=VIRNET_CLIP,
+        ),
+        "paper": Preset(
+            config=virnet.Config(), steps=1_200_000, size=128, lr=1e-4, warmup=0.04,
+            clip=VIRNET_CLIP, compile=True,
+        ),
+    },
+)  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (RESUNET, DNCNN, VIRNET_DENOISE)}
 
 
 def find_recipe(name: Any) -> Recipe:

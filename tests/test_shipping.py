@@ -1,0 +1,98 @@
+"""The queue: trained in order, resumed, measured, shipped with its page."""
+
+import json
+
+import pytest
+import tiny_runs
+import torch
+
+from vbl import checkpoints, recipes, shipping
+from vbl.datasets import open_folder
+from vbl.shipping import Job, readme, ship, train_queue, waiting
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch):
+    """A queue of two tiny checkpoints, trained and measured on six small pictures."""
+    pictures = tiny_runs.pictures(tmp_path / "pictures")
+    monkeypatch.setattr(recipes, "open_set", lambda name: open_folder(pictures))
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
+    monkeypatch.setitem(recipes.RECIPES, "tiny", tiny_runs.TINY)
+    scores = ((str(pictures), {"sigma": 25}), ("cbsd68", {"sigma": 25}))
+    job = Job(recipe="tiny", preset="quick", why="a test", scores=scores)
+    half = Job(recipe="tiny", preset="quick", why="another", scores=(), half=True)
+    monkeypatch.setattr(shipping, "QUEUE", {"first": job, "second": half})
+    monkeypatch.setattr(shipping, "_terms", lambda name: "none")
+    monkeypatch.delenv("VBL_DATA", raising=False)
+    return tmp_path
+
+
+def test_the_queue_is_worked_through_and_each_result_loads(workshop):
+    assert waiting() == ("first", "second")
+    assert train_queue(minutes=5, folder=workshop / "runs") == ["first", "second"]
+    assert waiting() == ()
+    index = checkpoints.index()
+    assert [entry["steps"] for entry in index.values()] == [tiny_runs.STEPS] * 2
+    score = index["first"]["scores"]
+    assert [s["dataset"] for s in score] == [str(workshop / "pictures")]  # cbsd68 is not here
+    model = checkpoints.load("first")
+    assert torch.isfinite(model.restore(torch.rand(1, 3, 16, 16)).image).all()
+    log = (workshop / "checkpoints" / "first.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] == tiny_runs.STEPS
+    assert index["second"]["bytes"] < index["first"]["bytes"]
+
+
+def test_a_short_time_leaves_a_run_that_the_next_call_finishes(workshop):
+    assert train_queue(minutes=1e-4, folder=workshop / "runs") == []
+    assert waiting() == ("first", "second")
+    assert list((workshop / "runs" / "first").glob("state-*.safetensors"))
+    assert train_queue(minutes=5, folder=workshop / "runs") == ["first", "second"]
+
+
+def test_what_is_not_finished_is_not_shipped(workshop):
+    train_queue(minutes=1e-4, folder=workshop / "runs")
+    with pytest.raises(FileNotFoundError):
+        ship(workshop / "runs" / "first", "first")
+    assert not (workshop / "checkpoints" / "first.safetensors").exists()
+
+
+def test_what_is_too_large_is_not_shipped(workshop, monkeypatch):
+    monkeypatch.setattr(shipping, "LIMIT_MB", 1e-4)
+    with pytest.raises(ValueError, match="first: 2,411 parameters make more than"):
+        train_queue(minutes=5, folder=workshop / "runs")
+    assert list((workshop / "checkpoints").iterdir()) == []
+
+
+def test_the_page_lists_what_ships_and_then_what_waits(workshop):
+    train_queue(minutes=5, folder=workshop / "runs")
+    page = (workshop / "checkpoints" / "README.md").read_text()
+    assert page == readme()
+    shipped, queue = page.split("## The queue")
+    assert "| `first` | a test |" in shipped and "| `second` | another |" in shipped
+    assert "| `first` |" not in queue
+
+
+def test_time_must_be_positive(workshop):
+    with pytest.raises(ValueError, match="minutes"):
+        train_queue(minutes=0)
+
+
+# What is in the repository
+
+
+def test_the_committed_page_is_the_one_that_would_be_written():
+    assert (checkpoints.FOLDER / "README.md").read_text() == readme()
+
+
+def test_every_committed_checkpoint_loads_by_name_and_fits_its_index():
+    for name, entry in checkpoints.index().items():
+        model = checkpoints.load(name)
+        assert sum(p.numel() for p in model.parameters()) == entry["parameters"], name
+        assert entry["bytes"] <= 48 * 2**20
+        log = (checkpoints.FOLDER / f"{name}.jsonl").read_text().splitlines()
+        assert json.loads(log[-1])["step"] == entry["steps"], name
+
+
+def test_every_job_of_the_queue_has_its_recipe_and_preset():
+    for job in shipping.QUEUE.values():
+        assert job.preset in recipes.find_recipe(job.recipe).presets
