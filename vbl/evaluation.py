@@ -46,7 +46,8 @@ class Report:
         psnr: Mean over the pictures (and kernels), in dB.
         ssim: The same.
         images: Number of pictures that were measured.
-        seconds_per_megapixel: Time of the restoration alone, for 10⁶ pixels of the clean picture.
+        seconds_per_megapixel: Wall time of the restoration alone, for 10⁶ pixels of the clean
+            picture.
         inferred: How good the method's idea of the degradation is, where it has one; means over
             the pictures. noise_correlation: between its map of standard deviations and the true
             one, where that varies; noise_level_ratio: of their means, 1 is right; kernel_mse:

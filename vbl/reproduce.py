@@ -1,0 +1,272 @@
+"""The papers' tables beside ours: recomputed with the models there are, kept in data/results.
+
+::
+
+    print(reproduce("virnet-table-2"))                      all our rows
+    print(reproduce("virnet-table-2", models=["resunet"]))  that row; the others stay as they were
+    print(compare("virnet-table-2"))                        what is kept already
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vbl.datasets import DataUnavailable, UnknownName
+from vbl.evaluation import evaluate, find_device
+from vbl.methods import Method, find_method
+from vbl.results import FOLDER, ROOT, load_result, provenance, save_result
+
+PAPERS = ROOT / "data" / "papers"
+
+Cell = tuple[str, str]  # data set and case, as the paper calls them
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, or two: one for each metric.
+
+    Attributes:
+        dataset: As the paper calls it.
+        case: As the paper calls it.
+        ours: The set of the catalogue.
+        options: Of `vbl.evaluation.evaluate`.
+    """
+
+    dataset: str
+    case: str
+    ours: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a paper and what stands beside it.
+
+    Attributes:
+        paper: Name of the file in data/papers, without suffix.
+        protocol: A key of `vbl.protocols.PROTOCOLS`.
+        models: Our rows; for each the method of the paper it repeats, or None.
+        columns: Ours; those the paper does not have stay empty in its rows.
+    """
+
+    paper: str
+    protocol: str
+    models: Mapping[str, str | None]
+    columns: tuple[Column, ...]
+
+
+def _columns(sets: Mapping[str, str], cases: Mapping[str, Mapping[str, Any]]) -> tuple[Column, ...]:
+    return tuple(
+        Column(dataset, case, ours, options)
+        for dataset, ours in sets.items()
+        for case, options in cases.items()
+    )
+
+
+TABLES: dict[str, Table] = {
+    "virnet-table-1": Table(
+        paper="virnet_table1",
+        protocol="virnet-table-1",
+        models={"nlm": "NLM", "ffdnet": "FFDNet*", "dncnn": "DnCNN", "resunet": None},
+        columns=_columns(
+            {"CBSD68": "cbsd68", "McMaster": "mcmaster18"},
+            {f"Case {case}": {"case": case} for case in (1, 2, 3)},
+        ),
+    ),
+    "virnet-table-2": Table(
+        paper="virnet_table2",
+        protocol="virnet-table-2",
+        models={"ffdnet": "FFDNet*", "dncnn": "DnCNN", "resunet": None},
+        columns=_columns(
+            {"CBSD68": "cbsd68", "McMaster": "mcmaster18", "Kodak24": "kodak24"},
+            {f"sigma={sigma}": {"sigma": sigma} for sigma in (15, 25, 50)},
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a comparison.
+
+    Attributes:
+        method: Its name, the paper's or ours.
+        ours: Whether we measured it.
+        values: By data set and case: psnr in dB and ssim, where they are known.
+        about: Of ours: scale, machine, date and what else was kept.
+    """
+
+    method: str
+    ours: bool
+    values: Mapping[Cell, Mapping[str, float]]
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table of a paper with our rows below those they repeat.
+
+    Attributes:
+        name: A key of `TABLES`.
+        columns: Data set and case of each.
+        rows: The paper's and ours.
+        missing: Our models that have no row yet.
+    """
+
+    name: str
+    columns: tuple[Cell, ...]
+    rows: tuple[Row, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        width = max(len(row.method) for row in self.rows) + 5
+        heads = [f"{dataset} {case}".rjust(14) for dataset, case in self.columns]
+        lines = [f"{self.name}: PSNR in dB / SSIM; ours are marked >"]
+        lines.append(" " * width + "  ".join(heads))
+        for row in self.rows:
+            cells = (_text(row.values.get(column, {})) for column in self.columns)
+            texts = (cell.rjust(len(head)) for cell, head in zip(cells, heads, strict=True))
+            start = f"{'> ' if row.ours else '  '}{row.method}"
+            lines.append(start.ljust(width) + "  ".join(texts))
+        if self.missing:
+            lines.append(f"not measured yet: {', '.join(self.missing)}")
+        return "\n".join(lines)
+
+
+def _text(value: Mapping[str, float]) -> str:
+    digits = {"psnr": ".2f", "ssim": ".4f"}
+    return " / ".join(format(value[key], digits[key]) for key in digits if key in value) or "-"
+
+
+def reproduce(
+    name: str,
+    *,
+    models: Iterable[str] | None = None,
+    device: Any = None,
+    progress: bool = True,
+    folder: Path = FOLDER,
+) -> Comparison:
+    """Measure our rows of a table and write them to data/results; each as soon as it is complete.
+
+    Args:
+        name: A key of `TABLES`.
+        models: Only these rows; the others stay as they were.
+        device: As in `vbl.evaluation.evaluate`.
+        progress: Show a bar for each cell.
+        folder: Where results are kept.
+
+    Returns:
+        Our rows beside the paper's. A model whose checkpoint is not here is among the missing.
+
+    Raises:
+        UnknownName: When there is no such table, or it has no such row.
+        DataUnavailable: When a set is not on this machine.
+    """
+    table = find_table(name)
+    chosen = tuple(models or table.models)
+    if unknown := [model for model in chosen if model not in table.models]:
+        raise UnknownName(f"row of {name}", unknown[0], table.models)
+    for model in chosen:
+        try:
+            method = find_method(model, find_device(device))
+        except (UnknownName, DataUnavailable):  # not trained yet, or not on this machine
+            continue
+        row = _measure_row(method, table, device, progress)
+        about = {"command": f"vbl reproduce {name} --models {model}", "device": find_device(device)}
+        row |= provenance(**about, scale=method.about.get("preset"))
+        rows = _kept(name, folder) | {model: row}
+        save_result(name, {"rows": rows}, **about, folder=folder)
+    return compare(name, folder=folder)
+
+
+def _measure_row(method: Method, table: Table, device: Any, progress: bool) -> dict[str, Any]:
+    cells = []
+    for column in table.columns:
+        report = evaluate(
+            method,
+            column.ours,
+            **column.options,
+            protocol=table.protocol,
+            device=device,
+            progress=progress,
+        )
+        cells.append(
+            {
+                "dataset": column.dataset,
+                "case": column.case,
+                "psnr": round(report.psnr, 4),
+                "ssim": round(report.ssim, 5),
+                "images": report.images,
+                "inferred": {key: round(value, 5) for key, value in report.inferred.items()},
+            }
+        )
+    known = {key: method.about[key] for key in ("parameters", "trained") if key in method.about}
+    return {**known, "convention": report.convention, "protocol": table.protocol, "cells": cells}
+
+
+def _kept(name: str, folder: Path) -> dict[str, Any]:
+    try:
+        return load_result(name, folder=folder)["rows"]
+    except FileNotFoundError:
+        return {}
+
+
+def compare(name: str, *, folder: Path = FOLDER) -> Comparison:
+    """What is kept of a table, beside the paper's values.
+
+    Args:
+        name: A key of `TABLES`.
+        folder: Where results are kept.
+
+    Raises:
+        UnknownName: When there is no such table.
+    """
+    table = find_table(name)
+    kept = _kept(name, folder)
+    printed = paper_values(table.paper)
+    ours = {model: _our_row(model, kept[model]) for model in table.models if model in kept}
+    rows = []
+    for method, values in printed.items():
+        rows.append(Row(method, False, values, {}))
+        rows += [row for model, row in ours.items() if table.models[model] == method]
+    rows += [row for model, row in ours.items() if table.models[model] not in printed]
+    columns = tuple((column.dataset, column.case) for column in table.columns)
+    missing = tuple(model for model in table.models if model not in kept)
+    return Comparison(name, columns, tuple(rows), missing)
+
+
+def _our_row(model: str, entry: Mapping[str, Any]) -> Row:
+    values = {(cell["dataset"], cell["case"]): cell for cell in entry["cells"]}
+    metrics = {
+        key: {metric: cell[metric] for metric in ("psnr", "ssim")} for key, cell in values.items()
+    }
+    return Row(model, True, metrics, {key: entry[key] for key in entry if key != "cells"})
+
+
+def find_table(name: Any) -> Table:
+    """A table by name.
+
+    Raises:
+        UnknownName: With the closest names.
+    """
+    if name not in TABLES:
+        raise UnknownName("table", name, TABLES)
+    return TABLES[name]
+
+
+def paper_values(paper: str) -> dict[str, dict[Cell, dict[str, float]]]:
+    """The values of a table as printed: method -> (data set, case) -> metric -> value.
+
+    Args:
+        paper: Name of a file in data/papers, without suffix. PSNR_Y counts as psnr.
+    """
+    found: dict[str, dict[Cell, dict[str, float]]] = {}
+    with (PAPERS / f"{paper}.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            cell = found.setdefault(line["method"], {}).setdefault(
+                (line["dataset"], line["case"]), {}
+            )
+            cell[line["metric"].lower().removesuffix("_y")] = float(line["value"])
+    return found
