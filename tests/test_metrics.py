@@ -46,6 +46,35 @@ def test_ssim_is_scikit_images_with_the_papers_settings():
         np.testing.assert_allclose(ssim(y, x, convention), expected, rtol=1e-9)
 
 
+def test_ssim_over_squares_is_the_mean_of_its_definition_on_each():
+    x, y = (v[:1, :1, :10, :9].clamp(0, 1) for v in pair())
+    a, b = ((255 * v[0, 0].double()).round() / 255 for v in (x, y))
+    values = []
+    for top, left in np.ndindex(3, 2):
+        u, v = (w[top : top + 8, left : left + 8].flatten() for w in (a, b))
+        covariance = torch.cov(torch.stack([u, v]), correction=0)
+        value = (2 * u.mean() * v.mean() + 1e-4) * (2 * covariance[0, 1] + 9e-4)
+        value /= u.mean() ** 2 + v.mean() ** 2 + 1e-4
+        values.append((value / (covariance[0, 0] + covariance[1, 1] + 9e-4)).item())
+    assert ssim(y, x, "vdir-table-6").item() == pytest.approx(np.mean(values), rel=1e-9)
+
+
+def test_a_picture_smaller_than_the_window_is_named():
+    x = torch.zeros(1, 3, 10, 40)
+    with pytest.raises(ValueError, match="SSIM: expected at least 11 x 11 pixels, got"):
+        ssim(x, x)
+    with pytest.raises(ValueError, match="SSIM: expected at least 8 x 8 pixels, got"):
+        ssim(x[..., :7], x[..., :7], "vdir-table-6")
+
+
+def test_a_border_of_the_scale_is_narrower_than_of_its_square():
+    x, _ = pair(side=60)
+    y = x.clone()
+    y[..., :4, :] = 0
+    assert psnr(y, x, "vdir-table-4", scale=4).isinf().all()
+    assert psnr(y, x, "vdir-table-4", scale=2).isfinite().all()
+
+
 def test_luma_spans_16_to_235():
     black, white = torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)
     assert 255 * luma(black).item() == pytest.approx(16, abs=1e-4)

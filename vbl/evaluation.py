@@ -12,7 +12,7 @@ Here, as on the command line and in the papers, noise levels are on the scale of
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,13 +123,10 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     total, hidden = len(runs) * len(pictures), not progress or is_static()
     with tqdm(desc=method.name, total=total, unit="image", disable=hidden) as bar:
-        for run in runs:
-            for name, pair in degraded(readable(pictures), chosen, run):
-                rows.append(
-                    {"name": name, **run, **_measure(method, name, pair.to(target), chosen)}
-                )
-                bar.set_postfix_str(f"PSNR {_mean(rows, 'psnr'):.2f} dB", refresh=False)
-                bar.update()
+        for row in _scores(method, pictures, chosen, runs, target):
+            rows.append(row)
+            bar.set_postfix_str(f"PSNR {_mean(rows, 'psnr'):.2f} dB", refresh=False)
+            bar.update()
     about = {"model": method.name, "dataset": pictures.name, "options": options}
     return _report(rows, pictures, protocol=chosen, **about)
 
@@ -162,21 +159,34 @@ def find_device(device: Any) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-# One picture
+# One picture after the other
 
 
-def _measure(method: Method, name: str, pair: Degraded, protocol: str) -> dict[str, Any]:
+def _scores(
+    method: Method,
+    pictures: ImageSet,
+    protocol: str,
+    runs: Iterable[dict[str, Any]],
+    device: torch.device,
+) -> Iterator[dict[str, Any]]:
+    for run in runs:
+        for name, pair in degraded(readable(pictures), protocol, run):
+            try:
+                score = _measure(method, pair.to(device), protocol)
+            except ValueError as reason:
+                raise ValueError(f"{method.name} on {name}: {reason}") from reason
+            yield {"name": name, **run, **score}
+
+
+def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
     """Scores of one picture; its restoration is timed until it lies in the CPU's memory."""
     rules = PROTOCOLS[protocol]
     began = time.perf_counter()
-    try:
-        with torch.inference_mode():
-            restored = _to_cpu(method.restore(pair, rules.sampling))
-    except ValueError as reason:
-        raise ValueError(f"{method.name} on {name}: {reason}") from reason
+    with torch.inference_mode():
+        restored = _to_cpu(method.restore(pair, rules.sampling))
     seconds = time.perf_counter() - began
     pair = pair.to(torch.device("cpu"))
-    _check(method, name, restored.image, pair.x)
+    _check(restored.image, pair.x)
     compared = (restored.image, pair.x, rules.convention)
     return {
         "psnr": psnr(*compared, scale=pair.scale).item(),
@@ -192,12 +202,12 @@ def _to_cpu(restored: Restoration) -> Restoration:
     return Restoration(*(part if part is None else part.cpu() for part in parts))
 
 
-def _check(method: Method, name: str, image: Tensor, truth: Tensor) -> None:
+def _check(image: Tensor, truth: Tensor) -> None:
     if image.shape != truth.shape:
         sizes = f"{tuple(image.shape)} where {tuple(truth.shape)} was expected"
-        raise ValueError(f"{method.name} on {name}: restored to {sizes}")
+        raise ValueError(f"restored to {sizes}")
     if not image.isfinite().all():
-        raise ValueError(f"{method.name} on {name}: restored values are not finite")
+        raise ValueError("restored values are not finite")
 
 
 def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:

@@ -44,6 +44,7 @@ CONVENTIONS: dict[str, Convention] = {
     "vbdeblur-table-1": Convention(),
 }
 
+_WINDOW_SIDE = {"gaussian": 11, "square": 8}
 _LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 
 
@@ -137,7 +138,11 @@ def ssim(
         ValueError: As `psnr`, or if a side is shorter than the window.
     """
     prepared = _pair(estimate, truth, convention, scale)
-    if CONVENTIONS[convention].window == "square":
+    window = CONVENTIONS[convention].window
+    if min(prepared[0].shape[-2:]) < _WINDOW_SIDE[window]:
+        side, size = _WINDOW_SIDE[window], tuple(prepared[0].shape[-2:])
+        raise ValueError(f"SSIM: expected at least {side} x {side} pixels, got {size}")
+    if window == "square":
         return _square_ssim(*prepared)
     pairs = zip(*prepared, strict=True)
     values = [_ssim(a.cpu().numpy(), b.cpu().numpy()) for a, b in pairs]
@@ -156,10 +161,9 @@ def _ssim(a, b) -> float:
     )
 
 
-def _square_ssim(a: Tensor, b: Tensor, side: int = 8) -> Tensor:
-    """The index with a mean over squares in place of the Gaussian window."""
-    if min(a.shape[-2:]) < side:
-        raise ValueError(f"SSIM needs {side} x {side} pixels, got {tuple(a.shape[-2:])}")
+def _square_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """The index with means over squares in place of the Gaussian window."""
+    side = _WINDOW_SIDE["square"]
     mean_a, mean_b, aa, bb, ab = (F.avg_pool2d(v, side, 1) for v in (a, b, a * a, b * b, a * b))
     c1, c2 = 0.01**2, 0.03**2  # of Wang et al., for the peak value 1
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
