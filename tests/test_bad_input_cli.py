@@ -95,7 +95,6 @@ def corrupt(folder, name):
     (folder / f"{name}.png").write_bytes((folder / f"{name}.png").read_bytes()[:60])
 
 
-@pytest.mark.xfail(strict=True, reason="a fault of the training loop")
 @pytest.mark.filterwarnings("default")  # our own, which main prints
 @pytest.mark.parametrize("name", ["005", "010"])  # for training, for validation
 def test_a_corrupt_image_among_a_hundred_others_is_named_and_counted(tiny, capsys, name):
@@ -125,7 +124,6 @@ def test_a_folder_of_another_kind_is_neither_used_nor_deleted(tiny, capsys):
     assert files(tiny) == before
 
 
-@pytest.mark.xfail(strict=False, reason="a fault of the training loop")
 @pytest.mark.parametrize("name", ["003", "000"])  # for training, for validation
 def test_a_run_that_could_not_start_is_overwritten(tiny, capsys, name):
     folder = tiny_runs.pictures(tiny / "pictures")
@@ -136,7 +134,6 @@ def test_a_run_that_could_not_start_is_overwritten(tiny, capsys, name):
     assert main(shlex.split(f"{LINE} --memory-map --overwrite")) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a fault of the training loop")
 def test_notes_beside_a_run_survive_its_being_overwritten(tiny):
     tiny_runs.pictures(tiny / "pictures")
     assert main(shlex.split(LINE)) == 0
@@ -159,7 +156,6 @@ def test_a_finished_run_is_kept_resumed_and_overwritten_as_asked(tiny, capsys):
     assert weights.read_bytes() != before[weights]
 
 
-@pytest.mark.xfail(strict=True, reason="a fault of the training loop")
 def test_an_overwrite_that_cannot_start_deletes_nothing(tiny, capsys):
     tiny_runs.pictures(tiny / "pictures")
     assert main(shlex.split(LINE)) == 0
@@ -185,7 +181,6 @@ def test_a_folder_that_cannot_be_written_is_an_error(tiny, capsys):
     assert complaint(line, capsys).startswith("/proc/vbl: ")
 
 
-@pytest.mark.xfail(strict=True, reason="a fault of the training loop")
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(tiny):
     tiny_runs.pictures(tiny / "pictures")

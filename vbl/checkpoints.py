@@ -190,7 +190,9 @@ def _published(*files: str) -> Path:
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     with np.load(path, allow_pickle=False) as arrays:
         return {
-            f"{int(name[4:6])}.{name[7:]}": torch.from_numpy(arrays[name]) for name in arrays.files
+            f"{int(name[4:6])}.{name[7:]}": torch.from_numpy(arrays[name])
+            for name in arrays.files
+            if name.startswith("conv")
         }
 
 

@@ -20,6 +20,7 @@ import pooch
 from vbl.archives import ARCHIVES, unpack
 from vbl.catalog import Entry
 from vbl.datasets import UnknownName
+from vbl.rendering import is_static
 
 
 class DownloadError(RuntimeError):
@@ -205,8 +206,7 @@ def fetch(name: Any, *, folder: Any = None, downloader: Any = None) -> Path:
         raise DownloadError(f"{name} has no published checksum: {by_hand}")
     target = cache_folder() / name if folder is None else Path(folder)
     if downloader is None:
-        progress = os.environ.get("VBL_STATIC") != "1"
-        downloader = pooch.HTTPDownloader(progressbar=progress)
+        downloader = pooch.HTTPDownloader(progressbar=not is_static())
     for file, known_hash in entry.files.items():
         path = _retrieve(entry.base + file, known_hash, target / file, downloader)
         inside = target / _stem(file)

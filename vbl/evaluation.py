@@ -29,8 +29,8 @@ from vbl.methods import Method, find_method
 from vbl.metrics import psnr, ssim
 from vbl.pipeline import readable
 from vbl.protocols import PROTOCOLS, choose_protocol, degraded, variants
+from vbl.rendering import is_static
 from vbl.restoration import Restoration
-from vbl.widgets import is_static
 
 
 @dataclass(frozen=True)

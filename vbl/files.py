@@ -20,6 +20,10 @@ def complete_or_absent(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.replace(path)
         _sync_folder(path.parent)
+    except OSError as reason:
+        if reason.filename in (None, str(part)):  # a full disk does not say which file
+            reason.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -59,25 +59,34 @@ class Pixels:
         return Pixels(*(tensor.to(device) for tensor in tensors), self.channels)
 
 
-def readable(dataset: Sequence) -> Iterator[Sample]:
+def readable(dataset: Sequence, whole: int | None = None) -> Iterator[Sample]:
     """Every sample of a set, passing over a few unreadable files with a warning for each.
+
+    Args:
+        dataset: A set of `vbl.datasets`.
+        whole: Number of files of the set that `dataset` is a part of.
 
     Raises:
         UnreadableImage: Naming the file, as soon as 1 % of the files cannot be read.
     """
-    bad = 0
+    bad, whole = 0, whole or len(dataset)
     for i in range(len(dataset)):
         try:
             yield dataset[i]
         except UnreadableImage as error:
             bad += 1
-            if bad >= UNREADABLE_SHARE * len(dataset):
+            if bad >= UNREADABLE_SHARE * whole:
                 raise
-            warnings.warn(f"left out ({bad} of {len(dataset)}): {error}", stacklevel=2)
+            warnings.warn(f"left out ({bad} of {whole}): {error}", stacklevel=2)
 
 
 def pack(
-    dataset: Sequence, minimum: int = 1, path: Path | None = None, *, progress: bool = False
+    dataset: Sequence,
+    minimum: int = 1,
+    path: Path | None = None,
+    *,
+    whole: int | None = None,
+    progress: bool = False,
 ) -> Pixels:
     """Read a set once and keep its (clean) pictures as bytes.
 
@@ -86,6 +95,7 @@ def pack(
         minimum: Smallest side that is of use, in pixels.
         path: Keep the bytes in this file and map it, for a set larger than the memory; None keeps
             them in memory.
+        whole: As in `readable`.
         progress: Show a progress bar.
 
     Raises:
@@ -96,7 +106,9 @@ def pack(
     shapes: list[tuple[int, ...]] = []
     memory = io.BytesIO()
     with complete_or_absent(path) if path else nullcontext(memory) as sink:
-        bar = tqdm(readable(dataset), "reading", len(dataset), unit="picture", disable=not progress)
+        bar = tqdm(
+            readable(dataset, whole), "reading", len(dataset), unit="picture", disable=not progress
+        )
         for sample in bar:
             _check(sample, shapes, minimum)
             image = (sample.image[0] * 255).round().byte().permute(1, 2, 0).contiguous()

@@ -8,8 +8,9 @@
         weights.safetensors           the result, once all steps are done
 """
 
+import hashlib
 import json
-import shutil
+import os
 import signal
 import sys
 import threading
@@ -31,8 +32,8 @@ from vbl.degradations import Degraded
 from vbl.networks import use_bf16
 from vbl.pipeline import readable, seeded
 from vbl.recipes import Preset, Recipe, open_set, training_set
+from vbl.rendering import is_static
 from vbl.states import save_state
-from vbl.widgets import is_static
 
 if TYPE_CHECKING:
     from vbl.training import Learner, Outcome
@@ -69,7 +70,7 @@ def shows_progress(accelerator: Accelerator) -> bool:
 def prepare_folder(
     folder: Path, accelerator: Accelerator, *, resume: bool, overwrite: bool
 ) -> None:
-    """Make the folder of a run, or refuse to touch what is in it.
+    """Make the folder of a run, or refuse to touch what is in it. Nothing is deleted yet.
 
     Raises:
         FileExistsError: When it is not empty and neither `resume` nor `overwrite` is given.
@@ -82,11 +83,24 @@ def prepare_folder(
                     f"{folder} is not empty: give --resume to go on with the run in it, "
                     "--overwrite to delete it, or another folder"
                 )
-            if not any(folder.glob("log.jsonl")):
+            if not _run_files(folder):
                 raise FileExistsError(f"{folder} holds no training run: it is not deleted")
-            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
+
+
+def clear_folder(folder: Path, accelerator: Accelerator) -> None:
+    """Delete the run in a folder, and no other file: the new run is about to begin."""
+    if accelerator.is_main_process:
+        for file in _run_files(folder):
+            if file.suffix != ".bin":  # written by the new run already
+                file.unlink()
+    accelerator.wait_for_everyone()
+
+
+def _run_files(folder: Path) -> list[Path]:
+    patterns = ("log.jsonl", "state-*", "weights.safetensors", "pixels-*.bin")
+    return [file for pattern in patterns for file in folder.glob(pattern)]
 
 
 def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any]:
@@ -100,7 +114,7 @@ def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any
     asked = json.loads(json.dumps(asked))  # as JSON holds it: tuples are lists
     earlier = json.loads(json.dumps(earlier))
     for key in asked:
-        if key not in ("bf16", "shards") and earlier[key] != asked[key]:
+        if key not in ("bf16", "shards") and earlier.get(key, asked[key]) != asked[key]:
             found = f"{earlier[key]!r} where {asked[key]!r} was asked for"
             raise ValueError(f"{folder} holds another run: its {key} is {found}")
     return earlier
@@ -118,7 +132,7 @@ def training_and_held_out(recipe: Recipe, data: Any) -> tuple[ImageSet, ImageSet
     """
     if data is None:
         pictures = training_set(recipe.data)
-    elif Path(data).is_dir():
+    elif Path(data).is_dir() or os.sep in str(data):
         pictures = open_folder(data)
     else:
         pictures = open_set(str(data))
@@ -130,10 +144,18 @@ def training_and_held_out(recipe: Recipe, data: Any) -> tuple[ImageSet, ImageSet
     return pictures.only(rest), pictures.only(sorted(held_out))
 
 
-def validation_pairs(held_out: ImageSet, recipe: Recipe, preset: Preset) -> list[Degraded]:
+def fingerprint(pictures: ImageSet) -> str:
+    """How many pictures, and a hash of their names: enough to notice another folder."""
+    names = hashlib.sha256("\n".join(pictures.names).encode()).hexdigest()
+    return f"{len(pictures)} pictures, {names[:12]}"
+
+
+def validation_pairs(
+    held_out: ImageSet, recipe: Recipe, preset: Preset, whole: int
+) -> list[Degraded]:
     """The middle of each held-out picture, degraded the same way in every run."""
     pairs = []
-    for number, sample in enumerate(readable(held_out)):
+    for number, sample in enumerate(readable(held_out, whole)):
         side = min(VALIDATION_SIDE, *sample.image.shape[-2:]) // 4 * 4
         top, left = ((n - side) // 2 for n in sample.image.shape[-2:])
         middle = sample.image[..., top : top + side, left : left + side]

@@ -97,9 +97,10 @@ def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> 
             resume=True,
             minutes=max(0.0, end - time.monotonic()) / 60,
         )
-        if run.finished:
-            ship(run.folder, name, device=device)
-            shipped.append(name)
+        if not run.finished:  # out of time, or Ctrl-C
+            break
+        ship(run.folder, name, device=device)
+        shipped.append(name)
         if time.monotonic() >= end:
             break
     return shipped

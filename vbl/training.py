@@ -39,6 +39,8 @@ from vbl.runs import (
     Journal,
     Run,
     agreed_plan,
+    clear_folder,
+    fingerprint,
     prepare_folder,
     shows_progress,
     training_and_held_out,
@@ -94,6 +96,8 @@ def fit(
         FileExistsError: When `folder` is not empty and neither `resume` nor `overwrite` is given.
         Diverged: After ten steps in a row that are not finite; the last state stays.
     """
+    if minutes is not None and not minutes >= 0:
+        raise ValueError(f"minutes: expected a number >= 0, got {minutes}")
     recipe, preset, label = _choose(recipe, preset)
     accelerator = _accelerator(device)
     folder = Path(folder or Path("runs") / f"{recipe.name}-{label}")
@@ -101,7 +105,7 @@ def fit(
 
     plan = {"recipe": recipe.name, "preset": label, "data": training.name, "seed": seed}
     plan |= {"settings": preset.describe(), "shards": accelerator.num_processes}
-    plan |= {"bf16": bf16_pays(accelerator.device)}
+    plan |= {"bf16": bf16_pays(accelerator.device), "pictures": fingerprint(training)}
     prepare_folder(folder, accelerator, resume=resume, overwrite=overwrite)
     tensors, facts = (resume and load_state(folder)) or ({}, {"step": 0, "plan": plan})
     plan = agreed_plan(facts["plan"], plan, folder)
@@ -109,9 +113,12 @@ def fit(
     learner = Learner(recipe, preset, plan, accelerator)
     learner.load(tensors)
     mapped = folder / f"pixels-{accelerator.process_index}.bin" if memory_map else None
-    pixels = pack(training, preset.size, mapped, progress=shows_progress(accelerator))
+    whole, talks = len(training) + len(held_out), shows_progress(accelerator)
+    pixels = pack(training, preset.size, mapped, whole=whole, progress=talks)
     batches = _batches(pixels, recipe, preset, plan, accelerator, workers, facts["step"])
-    pairs = validation_pairs(held_out, recipe, preset)
+    pairs = validation_pairs(held_out, recipe, preset, whole)
+    if overwrite and not resume:
+        clear_folder(folder, accelerator)
 
     facts |= {"plan": plan}
     with Journal(folder, facts, learner, pairs, minutes, save_every, watch) as journal:

@@ -11,7 +11,6 @@ import html
 import io
 import itertools
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,11 +18,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from vbl.plots import training_terms
-
-
-def is_static() -> bool:
-    """Whether pages are being rendered (VBL_STATIC=1): no live widgets, no progress bars."""
-    return os.environ.get("VBL_STATIC") == "1"
+from vbl.rendering import is_static
 
 
 class Explore:
