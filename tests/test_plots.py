@@ -12,7 +12,7 @@ from PIL import Image
 
 from vbl import plots
 from vbl.kernels import virnet_test_kernels
-from vbl.widgets import Explore
+from vbl.widgets import Explore, LiveTerms
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +98,62 @@ def test_a_live_widget_redraws_when_a_slider_moves(monkeypatch):
 def test_a_widget_without_values_is_refused():
     with pytest.raises(ValueError, match="expected at least one argument with values"):
         Explore(line, alt=str, axes={"level": []})
+
+
+def history(steps):
+    """Rows of a run, as `vbl.runs` writes them; every tenth is validated."""
+    return [
+        {
+            "step": step,
+            "images": 16 * step,
+            "seconds": 6.0 * step,
+            "terms": {"noisy image": -1e6 / step, "KL clean image": 1e8 / step},
+        }
+        | ({"psnr": 20 + step / 10} if step % 10 == 0 else {})
+        for step in range(1, steps + 1)
+    ]
+
+
+def test_every_named_term_has_its_panel_in_nats_per_pixel():
+    figure = plots.training_terms(history(20), pixels=100)
+    assert [ax.get_title() for ax in figure.axes] == [
+        "noisy image",
+        "KL clean image",
+        "held-out pictures",
+    ]
+    assert figure.axes[1].lines[0].get_ydata()[-1] == pytest.approx(1e8 / 20 / 100)
+    assert list(figure.axes[2].lines[0].get_xdata()) == [10, 20]
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in figure.axes)
+
+
+def test_learning_curves_are_against_minutes_or_images():
+    runs = {"a": history(20), "b": history(30)}
+    minutes = plots.learning_curves(runs).axes[0]
+    images = plots.learning_curves(runs, against="images").axes[0]
+    assert list(minutes.lines[0].get_xdata()) == [1.0, 2.0]
+    assert list(images.lines[1].get_xdata()) == [160, 320, 480]
+    assert "minutes" in minutes.get_xlabel() and "crops" in images.get_xlabel()
+    with pytest.raises(ValueError, match="'minutes' or 'images', got 'euros'"):
+        plots.learning_curves(runs, against="euros")
+
+
+def test_live_terms_are_drawn_once_and_then_replaced(monkeypatch):
+    monkeypatch.delenv("VBL_STATIC", raising=False)
+    shown, updated = [], []
+
+    class Handle:
+        def update(self, figure):
+            updated.append(figure)
+
+    def display(figure, display_id):
+        shown.append(figure)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    live = LiveTerms()
+    for steps in (10, 20, 30):
+        live(history(steps))
+    assert (len(shown), len(updated)) == (1, 2)
+    monkeypatch.setenv("VBL_STATIC", "1")
+    live(history(40))
+    assert len(updated) == 2
