@@ -91,7 +91,7 @@ def summary(
     loop, plain, data = seconds["loop"], seconds["plain"], seconds["data"]
     rate = product_gflop / seconds["product"]
     return {
-        "images_per_second": round(batch / loop, 1),
+        "images_per_second": round(batch / loop, 2),
         "seconds_per_step": {
             "loop": round(loop, 5),
             "plain": round(plain, 5),
@@ -101,7 +101,7 @@ def summary(
         "share_of_plain": round(plain / loop, 3),
         "gflop_per_step": round(counted, 2),
         "matrix_product_gflops": round(rate, 1),
-        "roofline_images_per_second": round(batch * rate / counted, 1),
+        "roofline_images_per_second": round(batch * rate / counted, 2),
         "share_of_roofline": round(counted / rate / loop, 3),
     }
 

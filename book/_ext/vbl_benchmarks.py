@@ -1,0 +1,68 @@
+"""Tables of what benchmarks/ measured: ``{benchmark} training`` and ``{benchmark} restoration``."""
+
+import json
+from pathlib import Path
+
+from vbl_tables import LOGGER, MarkdownDirective
+
+RESULTS = Path(__file__).parents[2] / "data" / "results"
+
+
+def percent(share):
+    """Return a share as a percentage."""
+    return f"{100 * share:.0f} %"
+
+
+# Heading -> what stands below it in the row of a result
+TABLES = {
+    "training": {
+        "training": lambda row: f"`{row['recipe']}` {row['preset']}",
+        "parameters": lambda row: f"{row['parameters']:,}",
+        "images/s": lambda row: f"{row['images_per_second']:.3g}",
+        "network alone": lambda row: percent(row["share_of_plain"]),
+        "GFLOP a step": lambda row: f"{row['gflop_per_step']:,.0f}",
+        "of the roof": lambda row: percent(row["share_of_roofline"]),
+        "memory, MB": lambda row: f"{row['peak_mb']:,}",
+    },
+    "restoration": {
+        "model": lambda row: f"`{row['model']}`",
+        "parameters": lambda row: f"{row['parameters']:,}",
+        "GMAC": lambda row: f"{row['gmac']:.3g}",
+        "s per megapixel": lambda row: f"{row['seconds_per_megapixel']:.3g}",
+        "memory, MB": lambda row: f"{row['peak_mb']:,}",
+    },
+}
+
+
+class BenchmarkDirective(MarkdownDirective):
+    """``{benchmark} training`` shows data/results/benchmark-training.json as a table."""
+
+    required_arguments = 1
+
+    def lines(self):
+        """Return the table, or a warning (an error of the build) when nothing was measured."""
+        path = RESULTS / f"benchmark-{self.arguments[0]}.json"
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            where = (self.env.docname, self.lineno)
+            LOGGER.warning("%s does not exist", path.name, location=where)
+            return []
+        result = json.loads(path.read_text("utf-8"))
+        columns = TABLES[self.arguments[0].removesuffix("-cuda")]
+        rows = [[show(row) for show in columns.values()] for row in result["rows"]]
+        table = [list(columns), ["---", *["--:"] * (len(columns) - 1)], *rows]
+        loads = [row["load_average"][0] for row in result["rows"]]
+        return [
+            *(f"| {' | '.join(cells)} |" for cells in table),
+            "",
+            f"Measured on {result['machine']}, with PyTorch {result['versions']['torch']}, "
+            f"{result['date']}, with `{result['command']}`. Seconds are "
+            f"{result['rows'][0]['clock']}; the load average went from {min(loads)} to "
+            f"{max(loads)}.",
+        ]
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("benchmark", BenchmarkDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
