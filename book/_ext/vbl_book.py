@@ -86,6 +86,7 @@ def setup(app):
     app.setup_extension("vbl_notation")
     app.setup_extension("vbl_tables")
     app.setup_extension("vbl_equations")
+    app.setup_extension("vbl_benchmarks")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)
