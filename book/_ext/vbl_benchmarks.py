@@ -10,7 +10,7 @@ RESULTS = Path(__file__).parents[2] / "data" / "results"
 
 def percent(share):
     """Return a share as a percentage."""
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"
 
 
 # Heading -> what stands below it in the row of a result
@@ -22,14 +22,14 @@ TABLES = {
         "network alone": lambda row: percent(row["share_of_plain"]),
         "GFLOP a step": lambda row: f"{row['gflop_per_step']:,.0f}",
         "of the roof": lambda row: percent(row["share_of_roofline"]),
-        "memory, MB": lambda row: f"{row['peak_mb']:,}",
+        "MB": lambda row: f"{row['peak_mb']:,}",
     },
     "restoration": {
         "model": lambda row: f"`{row['model']}`",
         "parameters": lambda row: f"{row['parameters']:,}",
         "GMAC": lambda row: f"{row['gmac']:.3g}",
         "s per megapixel": lambda row: f"{row['seconds_per_megapixel']:.3g}",
-        "memory, MB": lambda row: f"{row['peak_mb']:,}",
+        "MB": lambda row: f"{row['peak_mb']:,}",
     },
 }
 
