@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 LOGGED = 200  # times in a run; every tenth time the model is validated
 SECONDS_BETWEEN_STATES = 120
+ECHO = 5  # seconds in which a launcher may repeat a signal that the process got itself
 VALIDATION_SIDE = 128  # pixels of a held-out crop
 
 
@@ -76,15 +77,15 @@ def prepare_folder(
         FileExistsError: When it is not empty and neither `resume` nor `overwrite` is given.
         OSError: When it cannot be made or written.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not resume:
+        if not overwrite:
+            raise FileExistsError(
+                f"{folder} is not empty: give --resume to go on with the run in it, "
+                "--overwrite to delete it, or another folder"
+            )
+        if not _run_files(folder):
+            raise FileExistsError(f"{folder} holds no training run: it is not deleted")
     if accelerator.is_main_process:
-        if folder.is_dir() and any(folder.iterdir()) and not resume:
-            if not overwrite:
-                raise FileExistsError(
-                    f"{folder} is not empty: give --resume to go on with the run in it, "
-                    "--overwrite to delete it, or another folder"
-                )
-            if not _run_files(folder):
-                raise FileExistsError(f"{folder} holds no training run: it is not deleted")
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
 
@@ -167,7 +168,8 @@ def validation_pairs(
 class Journal:
     """Keeps a run: progress bar, log, validation, states; and knows when it must stop.
 
-    The first Ctrl-C or SIGTERM asks for a stop after the current step, the second is immediate.
+    A Ctrl-C or SIGTERM asks for a stop after the current step; another, five seconds later or more,
+    is immediate.
 
     Args:
         folder: Of the run.
@@ -199,7 +201,7 @@ class Journal:
         self._began = self._saved = time.monotonic()
         self._earlier = facts.get("seconds", 0.0)
         self._deadline = self._began + 60 * minutes if minutes is not None else float("inf")
-        self._asked = False
+        self._asked, self._asked_at = False, 0.0
 
     @property
     def seconds(self) -> float:
@@ -227,9 +229,11 @@ class Journal:
             signal.signal(number, handler)
 
     def _ask(self, number: int, _: object) -> None:
-        if self._asked:
+        if self._asked and time.monotonic() - self._asked_at > ECHO:
             raise KeyboardInterrupt
-        self._asked = True
+        if self._asked:
+            return
+        self._asked, self._asked_at = True, time.monotonic()
         tqdm.write(f"stopping after this step ({signal.Signals(number).name})", sys.stderr)
 
     def note(self, done: int, outcome: "Outcome") -> None:
@@ -240,7 +244,7 @@ class Journal:
         logs = done % self._every == 0 or last
         if logs and self._writes:
             self._log(self._row(outcome), done % (10 * self._every) == 0 or last)
-        self.stops = self._must_stop(logs)
+        self.stops = self._must_stop()
         if self._writes and (self.stops or last or self._save_is_due()):
             facts = {"plan": self.plan, "seconds": self.seconds, "history": self.history}
             save_state(self.folder, done, self._learner.tensors(), facts)
@@ -277,13 +281,11 @@ class Journal:
             with (self.folder / "log.jsonl").open(mode) as file:
                 file.writelines(json.dumps(row).encode() + b"\n" for row in rows)
 
-    def _must_stop(self, logs: bool) -> bool:
+    def _must_stop(self) -> bool:
         mine = self._asked or time.monotonic() > self._deadline
         accelerator = self._learner.accelerator
         if accelerator.num_processes == 1:
             return mine
-        if not logs:  # the processes must agree, and asking each other takes time
-            return False
         wish = torch.tensor(float(mine), device=accelerator.device)
         return bool(accelerator.reduce(wish, "sum") > 0)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from vbl import checkpoints
 from vbl.catalog import CATALOG
 from vbl.datasets import DataUnavailable
@@ -99,7 +101,10 @@ def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> 
         )
         if not run.finished:  # out of time, or Ctrl-C
             break
-        ship(run.folder, name, device=device)
+        processes = PartialState()
+        if processes.is_main_process:
+            ship(run.folder, name, device=device)
+        processes.wait_for_everyone()
         shipped.append(name)
         if time.monotonic() >= end:
             break

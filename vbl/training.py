@@ -181,7 +181,7 @@ class Learner:
             elbo = self._forward(step, batch, objective)
             loss = elbo.loss(batch.x[0].numel())
             self.optimisers[objective].zero_grad()
-            self.accelerator.backward(loss)
+            loss.backward()  # accelerate's would obey ACCELERATE_GRADIENT_ACCUMULATION_STEPS
             norms = {name: self._clip(name, network) for name, network in networks.items()}
             if self._is_finite(step, elbo, norms):
                 for group in self.optimisers[objective].param_groups:
@@ -300,7 +300,11 @@ def _accelerator(device: Any) -> Accelerator:
         raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: 'cuda' was asked for, but PyTorch sees no CUDA GPU here")
-    return Accelerator(cpu=device == "cpu", kwargs_handlers=[DistributedDataParallelKwargs()])
+    # Processes on CPUs find each other only when told that they are on CPUs. Networks choose their
+    # precision themselves: what a user's `accelerate config` says would reach the probability.
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    options = [DistributedDataParallelKwargs()]
+    return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=options)
 
 
 def _batches(
