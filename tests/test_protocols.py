@@ -10,7 +10,6 @@ from vbl.datasets import Sample, UnknownName, open_dataset
 from vbl.evaluation import evaluate
 from vbl.kernels import kernel_parameters
 from vbl.metrics import CONVENTIONS
-from vbl.noise_maps import case_noise_map
 from vbl.protocols import PROTOCOLS, choose_protocol, degraded, variants, vdir_test_kernels
 
 needs_data = pytest.mark.skipif("VBL_DATA" not in os.environ, reason="needs the sets of VBL_DATA")
@@ -46,13 +45,37 @@ def test_vdirs_noise_starts_anew_with_every_picture():
         np.testing.assert_allclose(y[0].permute(1, 2, 0), expected, atol=1e-6)
 
 
-def test_all_pictures_of_a_case_share_one_map():
-    pictures = samples((64, 64), (64, 64), (40, 64))
-    maps = [pair.noise_var.sqrt() for _, pair in degraded(pictures, "virnet-table-1", {"case": 3})]
-    assert torch.equal(maps[0], maps[1])
-    assert maps[2].shape == (1, 1, 40, 64)
-    generator = torch.Generator().manual_seed(1000)
-    torch.testing.assert_close(maps[0], case_noise_map(3, 64, 64, generator=generator))
+def bumps_as_the_authors_draw_them(stream):
+    """Their map of Case 3 without our code: 64 columns, 64 rows, 64 widths."""
+    columns = stream.uniform(0, 32, (8, 8)) + 32 * np.arange(8)
+    rows = stream.uniform(0, 32, (8, 8)) + 32 * np.arange(8)[:, None]
+    widths = stream.uniform(16, 32, 64)
+    y, x = np.mgrid[:256, :256][..., None]
+    away = (x - columns.ravel()) ** 2 + (y - rows.ravel()) ** 2
+    mixture = (np.exp(-away / (2 * widths**2)) / (2 * np.pi * widths**2)).mean(-1)
+    unit = (mixture - mixture.min()) / (mixture.max() - mixture.min())
+    return (10 + 65 * unit) / 255
+
+
+def test_virnets_stream_makes_the_map_of_case_3_and_then_the_noise():
+    stream = np.random.default_rng(1000)
+    std = bumps_as_the_authors_draw_them(stream)
+    clean = samples((256, 256), (256, 256))
+    for _, pair in degraded(clean, "virnet-table-1", {"case": 3}):
+        np.testing.assert_allclose(pair.noise_var.sqrt()[0, 0], std, rtol=1e-4)
+        expected = stream.standard_normal((256, 256, 3)) * std[..., None]
+        noise = (pair.y - pair.x)[0].permute(1, 2, 0)
+        np.testing.assert_allclose(noise, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_same_noise_meets_the_maps_of_all_cases():
+    units = []
+    for case in (1, 2, 3):
+        ((_, pair),) = degraded(samples((40, 64)), "virnet-table-1", {"case": case})
+        assert pair.noise_var.shape == (1, 1, 40, 64)
+        units.append((pair.y - pair.x) / pair.noise_var.sqrt())
+    torch.testing.assert_close(units[0], units[1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(units[0], units[2], atol=1e-4, rtol=1e-4)
 
 
 def test_noise_is_clipped_in_super_resolution_only():

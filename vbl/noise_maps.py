@@ -41,7 +41,12 @@ def training_noise_map(
 
 
 def case_noise_map(
-    case: int, h: int, w: int, *, generator: torch.Generator | None = None
+    case: int,
+    h: int,
+    w: int,
+    *,
+    generator: torch.Generator | None = None,
+    draws: Float[Tensor, "3 64"] | None = None,
 ) -> Float[Tensor, "1 1 h w"]:
     """One of the three test maps on which VDN and VIRNet are measured.
 
@@ -54,6 +59,8 @@ def case_noise_map(
         h: Height in pixels.
         w: Width in pixels.
         generator: Source of randomness of Case 3; the other two are fixed.
+        draws: Numbers from U(0, 1) to be used in place of the generator: row, column and width of
+            each bump, cell by cell along the rows.
 
     Returns:
         Standard deviations (1, 1, H, W).
@@ -64,7 +71,10 @@ def case_noise_map(
     maps = {1: _peaks, 2: _waves, 3: _mixture}
     if case not in maps:
         raise ValueError(f"case: expected 1, 2 or 3, got {case!r}")
-    unit = _to_unit_range(maps[case](generator))
+    if case == 3 and draws is None:
+        device = generator.device if generator else None
+        draws = torch.rand(3, 64, generator=generator, device=device, dtype=torch.float64)
+    unit = _to_unit_range(maps[case](draws))
     std = (LOWEST + unit * (HIGHEST - LOWEST)).float()[None, None]
     # In integers: torch's "nearest-exact" rounds in float32 and misses a row at height 321.
     rows, cols = ((2 * torch.arange(n, device=std.device) + 1) * _GRID // (2 * n) for n in (h, w))
@@ -111,7 +121,7 @@ def _to_unit_range(m: Tensor) -> Tensor:
     return (m - low) / (high - low).clamp_min(1e-12)  # a map of one pixel is constant
 
 
-def _peaks(_: torch.Generator | None) -> Tensor:
+def _peaks(_: Tensor | None) -> Tensor:
     t = torch.linspace(-3, 3, _GRID, dtype=torch.float64)
     x, y = t[None, :], t[:, None]
     return (
@@ -121,19 +131,17 @@ def _peaks(_: torch.Generator | None) -> Tensor:
     )
 
 
-def _waves(_: torch.Generator | None) -> Tensor:
+def _waves(_: Tensor | None) -> Tensor:
     x = torch.linspace(1, 10, _GRID, dtype=torch.float64)[None, :]
     y = torch.linspace(1, 20, _GRID, dtype=torch.float64)[:, None]
     return x.sin() + y.cos()
 
 
-def _mixture(generator: torch.Generator | None) -> Tensor:
-    device = generator.device if generator else None
-    cells = torch.arange(0, _GRID, 32, device=device, dtype=torch.float64)
+def _mixture(u: Tensor) -> Tensor:
+    cells = torch.arange(0, _GRID, 32, device=u.device, dtype=torch.float64)
     corner = torch.cartesian_prod(cells, cells)
-    u = torch.rand(3, len(corner), generator=generator, device=device, dtype=torch.float64)
     cy, cx, std = corner[:, 0] + 32 * u[0], corner[:, 1] + 32 * u[1], 16 + 16 * u[2]
-    t = torch.arange(_GRID, device=device, dtype=torch.float64)
+    t = torch.arange(_GRID, device=u.device, dtype=torch.float64)
     rows = torch.exp(-((t - cy[:, None]) ** 2) / (2 * std[:, None] ** 2))
     cols = torch.exp(-((t - cx[:, None]) ** 2) / (2 * std[:, None] ** 2))
     weight = 1 / (2 * math.pi * std**2) / len(corner)
