@@ -1,5 +1,6 @@
 """The queue: trained in order, resumed, measured, shipped with its page."""
 
+import dataclasses
 import json
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_short_time_leaves_a_run_that_the_next_call_finishes(workshop):
     assert waiting() == ("first", "second")
     assert list((workshop / "runs" / "first").glob("state-*.safetensors"))
     assert train_queue(minutes=5, folder=workshop / "runs") == ["first", "second"]
+
+
+def test_a_machine_without_a_gpu_passes_over_what_needs_one(workshop, monkeypatch):
+    large = dataclasses.replace(shipping.QUEUE["first"], needs_gpu=True)
+    monkeypatch.setitem(shipping.QUEUE, "first", large)
+    assert train_queue(minutes=5, folder=workshop / "runs", device="cpu") == ["second"]
+    assert waiting() == ("first",)
 
 
 def test_what_is_not_finished_is_not_shipped(workshop):

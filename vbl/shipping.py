@@ -8,10 +8,11 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 
 from vbl import checkpoints
@@ -37,13 +38,15 @@ class Job:
         why: What it is for, in a few words.
         scores: Sets and options of `vbl.evaluation.evaluate` it is measured on.
         half: Ship float16 weights.
+        needs_gpu: Whether it would take months without one.
     """
 
     recipe: str
     preset: str
     why: str
     scores: tuple[tuple[str, Mapping[str, Any]], ...] = DENOISING
-    half: bool = field(default=False)
+    half: bool = False
+    needs_gpu: bool = False
 
 
 # Checkpoints by name, in the order in which they are to be trained.
@@ -54,14 +57,29 @@ QUEUE: dict[str, Job] = {
         why="the baseline every chapter compares with: VIRNet's restorer under the squared error",
     ),
     "dncnn": Job(recipe="dncnn", preset="ship", why="the baseline the papers compare with"),
+    "virnet-denoise": Job(
+        recipe="virnet-denoise", preset="ship", why="VIRNet for noise that varies over the picture"
+    ),
+    "virnet-denoise-paper": Job(
+        recipe="virnet-denoise",
+        preset="paper",
+        why="VIRNet's denoiser at the paper's size",
+        half=True,
+        needs_gpu=True,
+    ),
     "resunet-paper": Job(
         recipe="resunet",
         preset="paper",
-        why="VIRNet's restorer at the paper's size, under the squared error; needs a GPU",
+        why="VIRNet's restorer at the paper's size, under the squared error",
         half=True,
+        needs_gpu=True,
     ),
     "dncnn-paper": Job(
-        recipe="dncnn", preset="paper", why="DnCNN at its authors' length; needs a GPU", half=True
+        recipe="dncnn",
+        preset="paper",
+        why="DnCNN at its authors' length",
+        half=True,
+        needs_gpu=True,
     ),
 }
 
@@ -74,6 +92,8 @@ def waiting() -> tuple[str, ...]:
 
 def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> list[str]:
     """Work through the queue until the time is up; what is unfinished resumes the next time.
+
+    Jobs that need a GPU are left to machines that have one.
 
     Args:
         minutes: Time to spend; a run is stopped, resumable, when it is over.
@@ -89,8 +109,11 @@ def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> 
     if not minutes > 0:
         raise ValueError(f"minutes: expected a positive number, got {minutes}")
     end, shipped = time.monotonic() + 60 * minutes, []
+    gpu = device != "cpu" and torch.cuda.is_available()
     for name in waiting():
         job = QUEUE[name]
+        if job.needs_gpu and not gpu:
+            continue
         run = fit(
             job.recipe,
             preset=job.preset,
@@ -200,9 +223,10 @@ _QUEUE = """
 
 What to train next, in order. `vbl train --queue --minutes N` trains the first for N minutes,
 resumes it the next time, and ships it when it is done: measures it, writes its files and this page.
+On a machine without a GPU it passes over what needs one.
 
-| name | what it is | preset | one run by hand |
-|---|---|---|---|"""
+| name | what it is | preset | needs | one run by hand |
+|---|---|---|---|---|"""
 
 
 def _shipped_row(name: str, entry: Mapping[str, Any]) -> str:
@@ -231,7 +255,8 @@ def _options(score: Mapping[str, Any]) -> str:
 def _queue_row(name: str) -> str:
     job = QUEUE[name]
     command = f"vbl train {job.recipe} --preset {job.preset} --folder runs/{name} --resume"
-    return f"| `{name}` | {job.why} | {job.preset} | `{command}` |"
+    where = "a GPU" if job.needs_gpu else "a CPU will do"
+    return f"| `{name}` | {job.why} | {job.preset} | {where} | `{command}` |"
 
 
 def _terms(name: str) -> str:
