@@ -225,7 +225,7 @@ class Learner:
 
     @property
     def best(self) -> nn.Module:
-        """The model to use: the moving average where there is one."""
+        """The moving average of the model where there is one, else the model itself."""
         return self.model if self.average is None else self.average
 
     @torch.inference_mode()

@@ -132,7 +132,7 @@ class VDN(nn.Module):
     # 3. ELBO
 
     def bound(self, batch: Degraded, q: Posterior) -> Elbo:
-        """L = E log p(y | z, σ²) - KL_z - KL_σ, all in closed form; see :eq:`eq-vdn-bound`."""
+        """L = E log p(y | z, σ²) - KL_z - KL_σ, all in closed form."""
         prior_scale = (self.prior_shape + 1) * self.xi(batch)
         log_likelihood = expected_log_normal(batch.y, q.mean, q.var, q.shape, q.scale)
         kl_z = kl_normal(q.mean, q.var, batch.x, self.config.eps0_sq)
