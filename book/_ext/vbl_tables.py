@@ -87,12 +87,12 @@ def table_lines(comparison, metric, sets):
     shown = [row for row in comparison.rows if any(column in row.values for column in columns)]
     paper, number = TABLES[comparison.name].paper.split("_table")
     name, key = SOURCES[paper]
-    title = f"{name}, Table {number} {{cite:p}}`{key}`, and our rows in bold. {METRICS[metric][0]}."
+    title = f"{name}, Table {number} {{cite:p}}`{key}`, and our rows, marked. {METRICS[metric][0]}."
     heads = [f"{dataset}, {case.replace('sigma=', 'σ = ')}" for dataset, case in columns]
     lines = [f":::{{list-table}} {title}", ":header-rows: 1", ":stub-columns: 1", ""]
     lines += list_row("Method", heads)
     for row in shown:
-        method = f"**{row.method}**" if row.ours else row.method.replace("*", r"\*")
+        method = f"ours: {row.method}" if row.ours else row.method.replace("*", r"\*")
         lines += list_row(method, [cell(row.values.get(column), metric) for column in columns])
     return [*lines, ":::", "", *(origin(row) for row in shown if row.ours)]
 
@@ -117,7 +117,7 @@ def origin(row):
 
 
 class PaperTableDirective(MarkdownDirective):
-    """``{paper-table} virnet-table-2`` prints a paper's rows and, in bold, ours.
+    """``{paper-table} virnet-table-2`` prints a paper's rows and ours.
 
     ``:metric: ssim`` shows the SSIM in place of the PSNR, ``:sets: CBSD68, Kodak24`` some columns.
     """
