@@ -102,8 +102,8 @@ def test_a_printed_comparison_aligns_ours_with_the_papers(table, tmp_path):
 def test_unknown_tables_and_rows_are_answered_with_the_closest(table, tmp_path):
     with pytest.raises(UnknownName, match="did you mean virnet-table-2"):
         reproduce.reproduce("virnet-table2")
-    with pytest.raises(UnknownName, match="unknown row of a-table 'halves'; did you mean halves"):
-        run(tmp_path, models=["halves"])
+    with pytest.raises(UnknownName, match="unknown row of a-table 'halvs'; did you mean halves"):
+        run(tmp_path, models=["halvs"])
 
 
 @pytest.mark.parametrize("name", TABLES)
