@@ -22,8 +22,17 @@ from vbl.training import fit
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in the processes of `tiny_runs`: the order of a sum depends on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, one_thread):
     place = tmp_path_factory.mktemp("training")
     tiny_runs.pictures(place / "pictures")
     return place
