@@ -210,7 +210,7 @@ VIRNET_DENOISE = Recipe(
     presets={
         "quick": Preset(
             config=virnet.Config(sigma_width=16, widths=(16, 32, 48), blocks=1),
-            steps=350,
+            steps=300,
             clip=VIRNET_CLIP,
         ),
         "classroom": Preset(
