@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from vbl.degradations import Degraded
-from vbl.networks import Network, bf16_pays
+from vbl.devices import bf16_pays
+from vbl.networks import Network
 from vbl.pipeline import Batches, pack
 from vbl.recipes import RECIPES, Preset, Recipe, find_recipe
 from vbl.results import save_result

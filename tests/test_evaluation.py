@@ -10,7 +10,8 @@ from torch import nn
 
 from vbl.datasets import UnknownName, open_dataset
 from vbl.degradations import Degraded
-from vbl.evaluation import evaluate, find_device, inferred
+from vbl.devices import find_device
+from vbl.evaluation import evaluate, inferred
 from vbl.images import UnreadableImage, write
 from vbl.metrics import psnr
 from vbl.models.supervised import Config, Supervised

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vbl.networks import DnCNN, FFDNet, Network, ResUNet, bf16_pays, pad_to_multiple, use_bf16
+from vbl.devices import bf16_pays
+from vbl.networks import DnCNN, FFDNet, Network, ResUNet, pad_to_multiple, use_bf16
 
 
 def parameters(network: nn.Module) -> int:

@@ -160,7 +160,8 @@ class Evaluate:
 
     def run(self) -> None:
         """Evaluate and print."""
-        from vbl.evaluation import evaluate, find_device
+        from vbl.devices import find_device
+        from vbl.evaluation import evaluate
         from vbl.printing import report_lines
         from vbl.results import save_result
 

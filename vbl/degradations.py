@@ -7,7 +7,7 @@ it clips (`jpeg`, `camera`). Levels are standard deviations in the images' units
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -47,9 +47,10 @@ class Degraded:
 
     def to(self, device: torch.device) -> "Degraded":
         """The same on another device."""
-        move = lambda v: v.to(device) if isinstance(v, Tensor) else v  # noqa: E731
-        moved = {f.name: move(getattr(self, f.name)) for f in fields(self)}
-        return Degraded(**moved | {"truth": {k: v.to(device) for k, v in self.truth.items()}})
+        values = vars(self) | {"truth": {k: v.to(device) for k, v in self.truth.items()}}
+        return Degraded(
+            **{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()}
+        )
 
 
 def _check(x: Tensor) -> None:

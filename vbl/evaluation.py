@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from vbl.catalog import CATALOG
 from vbl.datasets import ImageSet, UnknownName, open_dataset, open_folder
 from vbl.degradations import Degraded
+from vbl.devices import find_device
 from vbl.methods import Method, find_method
 from vbl.metrics import psnr, ssim
 from vbl.pipeline import readable
@@ -144,19 +145,6 @@ def find_pictures(dataset: Any) -> ImageSet:
     if Path(dataset).is_dir():
         return open_folder(dataset)
     raise UnknownName("data set or folder", str(dataset), CATALOG)
-
-
-def find_device(device: Any) -> torch.device:
-    """The device a user names, or a GPU where there is one.
-
-    Raises:
-        ValueError: When it is neither "cpu" nor "cuda", or there is no GPU.
-    """
-    if device not in (None, "cpu", "cuda"):
-        raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: 'cuda' was asked for, but PyTorch sees no CUDA GPU here")
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 # One picture after the other

@@ -75,7 +75,8 @@ CLASSICAL: dict[str, Restore] = {
 }
 
 
-def _of_model(model: nn.Module) -> Restore:
+def restorer_of(model: nn.Module) -> Restore:
+    """How a model restores a pair: from its degraded half, told the noise level if it must be."""
     told = getattr(getattr(model, "restorer", None), "needs_noise_level", False)
 
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
@@ -111,4 +112,4 @@ def find_method(model: Any, device: torch.device) -> Method:
         "parameters": sum(p.numel() for p in found.parameters()),
         **getattr(found, "about", {}),
     }
-    return Method(name, _of_model(found.eval().to(device)), scale, about)
+    return Method(name, restorer_of(found.eval().to(device)), scale, about)

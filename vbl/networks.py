@@ -41,18 +41,6 @@ def use_bf16(model: nn.Module, bf16: bool) -> None:
             module.bf16 = bf16
 
 
-def bf16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there.
-
-    On a CPU its own instructions decide: with them a step takes half the time, without them ten
-    times as long.
-    """
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    has = torch.cpu.get_capabilities()
-    return device.type == "cpu" and bool(has.get("avx512_bf16") or has.get("amx_bf16"))
-
-
 class ResBlock(nn.Module):
     """x + conv(act(conv(act(x)))), pre-activated, no normalisation."""
 

@@ -15,11 +15,11 @@ from torch import nn
 from vbl.catalog import CATALOG, Entry
 from vbl.checkpoints import PUBLISHED, index
 from vbl.datasets import DataUnavailable, open_dataset
+from vbl.devices import bf16_pays
 from vbl.download import DOWNLOADS, Manual, cache_folder
 from vbl.evaluation import Report
 from vbl.methods import CLASSICAL
 from vbl.metrics import CONVENTIONS
-from vbl.networks import bf16_pays
 from vbl.protocols import PROTOCOLS
 from vbl.recipes import RECIPES
 
@@ -75,7 +75,8 @@ def machine_lines() -> Iterator[str]:
     yield _line("classical", ", ".join(CLASSICAL))
 
 
-def _score(score: Mapping[str, Any]) -> str:
+def score_text(score: Mapping[str, Any]) -> str:
+    """A score of the index of checkpoints, like "cbsd68 sigma 25: 31.23 dB"."""
     given = ("sigma", "case", "scale", "kernel", "quality")
     options = "".join(f" {name} {_short(score[name])}" for name in given if name in score)
     return f"{score['dataset']}{options}: {score['psnr']:.2f} dB"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vbl.datasets import DataUnavailable, UnknownName
-from vbl.evaluation import evaluate, find_device
+from vbl.devices import find_device
+from vbl.evaluation import evaluate
 from vbl.methods import Method, find_method
 from vbl.results import FOLDER, ROOT, load_result, provenance, save_result
 

@@ -20,6 +20,7 @@ from vbl.catalog import CATALOG
 from vbl.datasets import DataUnavailable
 from vbl.evaluation import evaluate
 from vbl.files import complete_or_absent, sha256
+from vbl.printing import score_text
 from vbl.training import fit
 
 LIMIT_MB = 48  # the largest checkpoint that ships
@@ -206,7 +207,7 @@ it. `NAME.jsonl` is the log of the training: one line for each logged step.
 
 ## What ships
 
-| name | what it is | parameters | MB | trained on | steps | preset | minutes | scores, dB |
+| name | what it is | parameters | MB | trained on | steps | preset | minutes | scores |
 |---|---|---|---|---|---|---|---|---|"""
 
 _TERMS = """
@@ -230,9 +231,7 @@ On a machine without a GPU it passes over what needs one.
 
 
 def _shipped_row(name: str, entry: Mapping[str, Any]) -> str:
-    scores = "; ".join(
-        f"{score['dataset']} {_options(score)}: {score['psnr']:.2f}" for score in entry["scores"]
-    )
+    scores = "; ".join(map(score_text, entry["scores"]))
     columns = (
         f"`{name}`",
         entry["why"],
@@ -242,14 +241,9 @@ def _shipped_row(name: str, entry: Mapping[str, Any]) -> str:
         f"{entry['steps']:,} x {entry['settings']['batch']}",
         f"{entry['preset']}, seed {entry['seed']}",
         f"{entry['seconds'] / 60:.0f}",
-        scores or f"validation {entry['validation_psnr']:.2f}",
+        scores or f"validation {entry['validation_psnr']:.2f} dB",
     )
     return f"| {' | '.join(columns)} |"
-
-
-def _options(score: Mapping[str, Any]) -> str:
-    known = ("sigma", "case", "scale", "kernel", "quality")
-    return ", ".join(f"{key} {score[key]}" for key in known if key in score)
 
 
 def _queue_row(name: str) -> str:

@@ -30,9 +30,11 @@ from torch.utils.data import DataLoader
 
 from vbl.datasets import UnknownName
 from vbl.degradations import Degraded
+from vbl.devices import bf16_pays, find_device
 from vbl.elbo import Elbo
+from vbl.methods import restorer_of
 from vbl.metrics import psnr
-from vbl.networks import Network, bf16_pays, use_bf16
+from vbl.networks import Network, use_bf16
 from vbl.pipeline import Batches, Pixels, pack, seeded
 from vbl.recipes import Preset, Recipe, find_recipe
 from vbl.runs import (
@@ -231,12 +233,9 @@ class Learner:
     @torch.inference_mode()
     def validate(self, pairs: Iterable[Degraded]) -> float:
         """Mean PSNR in dB of the model to use on the held-out pairs."""
-        model = self.best.eval()
-        scores = []
-        for pair in pairs:
-            pair = pair.to(self.accelerator.device)
-            told = {"noise_std": pair.noise_var.sqrt()} if _is_told(model) else {}
-            scores.append(psnr(model.restore(pair.y, **told).image, pair.x))
+        restore = restorer_of(self.best.eval())
+        pairs = [pair.to(self.accelerator.device) for pair in pairs]
+        scores = [psnr(restore(pair, None).image, pair.x) for pair in pairs]
         return float(torch.cat(scores).mean())
 
     def tensors(self) -> dict[str, Tensor]:
@@ -282,10 +281,6 @@ def _finite(values: Tensor) -> bool:
     return bool(torch.isfinite(values).all())
 
 
-def _is_told(model: nn.Module) -> bool:
-    return any(isinstance(m, Network) and m.needs_noise_level for m in model.modules())
-
-
 def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
     if isinstance(preset, Preset):
@@ -296,13 +291,9 @@ def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
 
 
 def _accelerator(device: Any) -> Accelerator:
-    if device not in (None, "cpu", "cuda"):
-        raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: 'cuda' was asked for, but PyTorch sees no CUDA GPU here")
     # Processes on CPUs find each other only when told that they are on CPUs. Networks choose their
     # precision themselves: what a user's `accelerate config` says would reach the probability.
-    cpu = device == "cpu" or not torch.cuda.is_available()
+    cpu = find_device(device).type == "cpu"
     options = [DistributedDataParallelKwargs()]
     return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=options)
 
