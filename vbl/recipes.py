@@ -7,14 +7,15 @@ checkpoints, ``paper`` has the size of the paper's network and needs a GPU.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from vbl.datasets import DataUnavailable, ImageSet, UnknownName, open_dataset
-from vbl.degradations import awgn, noniid
-from vbl.models import supervised, virnet
+from vbl.degradations import Degraded, awgn, camera, noniid
+from vbl.models import supervised, vdn, virnet
 from vbl.pipeline import Degrade
 
 
@@ -230,7 +231,93 @@ VIRNET_DENOISE = Recipe(
     },
 )  # fmt: skip
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (RESUNET, DNCNN, VIRNET_DENOISE)}
+VIRNET_DENOISE_FREE = replace(
+    VIRNET_DENOISE,
+    name="virnet-denoise-free",
+    about="The same from dead leaves and the embedded photographs: nothing to download",
+    data=("free",),
+    presets={name: VIRNET_DENOISE.presets[name] for name in ("quick", "classroom")}
+    | {"ship": replace(VIRNET_DENOISE.presets["classroom"], steps=5000)},
+)
+
+DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at night, noon
+
+
+def photographed(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """A small camera at every light, each power of ten as often as the next."""
+    u = torch.rand(len(x), generator=generator, device=x.device)
+    return camera(x, DARKEST * (BRIGHTEST / DARKEST) ** u, generator=generator)
+
+
+def photographed_at_night(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """The level on which the training for photographs is watched."""
+    return camera(x, 1000.0, 3.0, generator=generator)
+
+
+REAL_WORLD = {"map_channels": 3, "sigma_depth": 8}  # colours differ; noise is correlated
+
+VIRNET_DENOISE_REAL = Recipe(
+    name="virnet-denoise-real",
+    about="VIRNet for the noise of cameras, learned from a simulated one",
+    model=virnet.VIRNet,
+    degrade=photographed,
+    validate=photographed_at_night,
+    data=BERKELEY,
+    presets={
+        "quick": Preset(
+            config=virnet.Config(**REAL_WORLD, sigma_width=16, widths=(16, 32, 48), blocks=1),
+            steps=250,
+            clip=VIRNET_CLIP,
+        ),
+        "ship": Preset(
+            config=virnet.Config(**REAL_WORLD, sigma_width=16, widths=(32, 64, 96), blocks=1),
+            steps=5000,
+            clip=VIRNET_CLIP,
+        ),
+        "paper": Preset(
+            config=virnet.Config(**REAL_WORLD, widths=(96, 160, 224, 288)),
+            steps=1_500_000, size=128, lr=1e-4, warmup=0.04, clip=VIRNET_CLIP, compile=True,
+        ),
+    },
+)  # fmt: skip
+
+VDN_CLIP = {"restorer": 1e3, "sigma": 1e2}
+
+VDN_DENOISE = Recipe(
+    name="vdn-denoise",
+    about="VDN, VIRNet's predecessor: every parameter of the posterior is learned",
+    model=vdn.VDN,
+    degrade=noniid,
+    validate=noisy_25,
+    data=BERKELEY,
+    presets={
+        "quick": Preset(
+            config=vdn.Config(widths=(16, 32, 64), sigma_width=16), steps=250, clip=VDN_CLIP
+        ),
+        "classroom": Preset(
+            config=vdn.Config(widths=(16, 32, 64, 128), sigma_width=16), steps=2000, clip=VDN_CLIP
+        ),
+        "ship": Preset(
+            config=vdn.Config(widths=(16, 32, 64, 128), sigma_width=16), steps=6000, clip=VDN_CLIP
+        ),
+        "paper": Preset(
+            config=vdn.Config(), steps=300_000, batch=64, size=128, lr=2e-4, warmup=0.04,
+            clip=VDN_CLIP, compile=True,
+        ),
+    },
+)  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        RESUNET,
+        DNCNN,
+        VDN_DENOISE,
+        VIRNET_DENOISE,
+        VIRNET_DENOISE_FREE,
+        VIRNET_DENOISE_REAL,
+    )
+}
 
 
 def find_recipe(name: Any) -> Recipe:

@@ -126,13 +126,15 @@ def training_and_held_out(recipe: Recipe, data: Any) -> tuple[ImageSet, ImageSet
 
     Args:
         recipe: Says where to look by default.
-        data: A name, a folder, or None.
+        data: A set, the name of one, a folder, or None.
 
     Raises:
         ValueError: When there are fewer than two pictures.
     """
     if data is None:
         pictures = training_set(recipe.data)
+    elif isinstance(data, ImageSet):
+        pictures = data
     elif Path(data).is_dir() or os.sep in str(data):
         pictures = open_folder(data)
     else:

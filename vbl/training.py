@@ -79,7 +79,7 @@ def fit(
         recipe: A `Recipe` or the name of one.
         preset: The name of one of its presets, or a `Preset`.
         folder: Where the run is kept; by default ``runs/RECIPE-PRESET``.
-        data: A set of the catalogue or a folder of pictures to train on instead of the recipe's.
+        data: A set, its name or a folder of pictures, to train on instead of the recipe's own.
         device: "cpu" or "cuda"; by default a GPU where there is one. Several processes (started
             by ``accelerate launch``) take one GPU each.
         seed: Of the first weights and of everything drawn.

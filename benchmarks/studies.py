@@ -1,0 +1,170 @@
+"""Controlled comparisons: a small network trained in many variations, each with several seeds.
+
+    python benchmarks/studies.py denoising [--seeds 3] [--only NAME ...]
+
+What differs between two rows of the result is what their names say and nothing else: they see
+the same crops with the same noise in the same order. Each row is kept in
+data/results/study-NAME.json as soon as it is complete; a row that is there is not computed again.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vbl.checkpoints import load
+from vbl.datasets import ImageSet, open_dataset
+from vbl.degradations import correlated
+from vbl.evaluation import evaluate
+from vbl.metrics import psnr
+from vbl.models import supervised, virnet
+from vbl.pipeline import seeded
+from vbl.recipes import RESUNET, VIRNET_CLIP, VIRNET_DENOISE, Preset, Recipe
+from vbl.results import load_result, save_result
+from vbl.training import fit
+
+STEPS = 1000
+WIDTHS, SIGMA_WIDTH = (16, 32, 48), 16
+EVERY_FOURTH = 4  # of CBSD68's pictures: 17 of them
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One way to train, with as many seeds as asked for.
+
+    Attributes:
+        recipe: What is trained.
+        preset: At what size.
+        pictures: Number of training pictures, or None for all.
+        seeds: At most so many.
+    """
+
+    recipe: Recipe
+    preset: Preset
+    pictures: int | None = None
+    seeds: int = 3
+
+
+def bound(**choices: Any) -> Preset:
+    """VIRNet's small network with some of its choices changed."""
+    config = virnet.Config(sigma_width=SIGMA_WIDTH, widths=WIDTHS, blocks=1, **choices)
+    return Preset(config=config, steps=STEPS, clip=VIRNET_CLIP)
+
+
+def squared_error(eps0_sq: float, clip: Mapping[str, float]) -> Preset:
+    """The restorer of that network alone, under the mean squared error over 2 eps0²."""
+    options = {"widths": WIDTHS, "blocks": 1}
+    config = supervised.Config("ResUNet", options, eps0_sq=eps0_sq)
+    return Preset(config=config, steps=STEPS, clip=clip)
+
+
+def ablation(**choices: Any) -> Variation:
+    """One choice changed; two seeds tell its effect from luck, if it is not small."""
+    return Variation(VIRNET_DENOISE, bound(**choices), seeds=2)
+
+
+BOUND = Variation(VIRNET_DENOISE, bound())
+TWIN = Variation(RESUNET, squared_error(1e-6, RESUNET.presets["ship"].clip))
+
+DENOISING: dict[str, Variation] = {
+    "bound": BOUND,
+    "squared error": TWIN,
+    "squared error, unit scale, no clip": Variation(RESUNET, squared_error(0.5, {})),
+    "bound, no clip": Variation(VIRNET_DENOISE, replace(bound(), clip={})),
+    "bound, 16 pictures": replace(BOUND, pictures=16),
+    "squared error, 16 pictures": replace(TWIN, pictures=16),
+    "gradient flows": ablation(gradient="flow"),
+    "told nothing": ablation(told="nothing"),
+    "told a sample": ablation(told="sample", likelihood="monte carlo"),
+    "one draw": ablation(likelihood="monte carlo"),
+    "eps0² 1e-4": ablation(eps0_sq=1e-4),
+    "eps0² 1e-5": ablation(eps0_sq=1e-5),
+    "eps0² 1e-7": ablation(eps0_sq=1e-7),
+    "p 3": ablation(p=3, window_std=0.6),
+    "p 11": ablation(p=11, window_std=2.2),
+    "true ξ": ablation(xi="true"),
+}
+STUDIES = {"denoising": DENOISING}
+
+
+def subset(pictures: ImageSet, count: int | None) -> ImageSet:
+    """Pictures spread evenly over a set."""
+    if count is None:
+        return pictures
+    return pictures.only(pictures.names[i * len(pictures) // count] for i in range(count))
+
+
+def scores(model: nn.Module) -> dict[str, float]:
+    """PSNR in dB and correlation of the noise maps, on every fourth picture of CBSD68."""
+    pictures = open_dataset("cbsd68")
+    pictures = pictures.only(pictures.names[::EVERY_FOURTH])
+    found = {}
+    conditions = {"25": {"sigma": 25}} | {f"case {case}": {"case": case} for case in (1, 2, 3)}
+    for name, options in conditions.items():
+        report = evaluate(model, pictures, **options, device="cpu", progress=False)
+        found[name] = report.psnr
+        found |= {f"{name}, {key}": value for key, value in report.inferred.items()}
+    return found | {"correlated 25": correlated_psnr(model, pictures)}
+
+
+@torch.inference_mode()
+def correlated_psnr(model: nn.Module, pictures: ImageSet) -> float:
+    """PSNR in dB for noise with neighbours alike, which no training saw."""
+    values = []
+    for number, sample in enumerate(pictures):
+        pair = correlated(sample.image, 25 / 255, generator=seeded("cpu", "correlated", number))
+        values.append(psnr(model.restore(pair.y).image, pair.x))
+    return torch.cat(values).mean().item()
+
+
+def trained(variation: Variation, seed: int) -> nn.Module:
+    """A network, trained from scratch."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = fit(
+            variation.recipe,
+            preset=variation.preset,
+            data=subset(open_dataset("bsd397"), variation.pictures),
+            folder=Path(folder) / "run",
+            seed=seed,
+            device="cpu",
+        )
+        return load(str(run.folder / "weights.safetensors"))
+
+
+def left(study: Mapping[str, Variation], rows: list[dict[str, Any]], seeds: int) -> Iterator:
+    """Names and seeds that have no row yet: first one seed of each, then the next."""
+    done = {(row["variation"], row["seed"]) for row in rows}
+    for seed in range(seeds):
+        for name, variation in study.items():
+            if seed < variation.seeds and (name, seed) not in done:
+                yield name, seed
+
+
+def main() -> None:
+    """Compute what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=[n for s in STUDIES.values() for n in s])
+    options = parser.parse_args()
+    study = STUDIES[options.study]
+    study = {name: study[name] for name in options.only or study}
+    result = f"study-{options.study}"
+    try:
+        rows = load_result(result)["rows"]
+    except FileNotFoundError:
+        rows = []
+    for name, seed in left(study, rows, options.seeds):
+        found = {key: round(value, 4) for key, value in scores(trained(study[name], seed)).items()}
+        rows.append({"variation": name, "seed": seed, "steps": STEPS, "scores": found})
+        save_result(result, {"rows": rows}, command=f"python benchmarks/studies.py {options.study}")
+        print(f"{name}, seed {seed}: {found['25']:.2f} dB at 25", flush=True)
+
+
+if __name__ == "__main__":
+    main()
