@@ -6,7 +6,7 @@ Images are float32 tensors ``(B, C, H, W)`` in [0, 1]; noise levels are in the s
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "restore"]
 
 
 def __getattr__(name: str):
@@ -15,4 +15,8 @@ def __getattr__(name: str):
         from vbl.checkpoints import load
 
         return load
+    if name == "restore":
+        from vbl.restoration import restore
+
+        return restore
     raise AttributeError(f"module 'vbl' has no attribute {name!r}")

@@ -21,10 +21,18 @@ class Network(nn.Module):
         bf16: Run under autocast. The probability outside is never affected.
         needs_noise_level: Whether it is called with a second argument, the noise's standard
             deviation (B, 1, H, W).
+        in_channels: Of its first argument.
+        stride: It treats its input the same way again after so many pixels, and pads it to a
+            multiple of them; 1 where it never leaves full resolution.
+        receptive_radius: An output pixel depends on no input farther away than so many rows or
+            columns; None where nobody has said.
     """
 
     bf16 = False
     needs_noise_level = False
+    in_channels: int
+    stride: int = 1
+    receptive_radius: int | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         if not self.bf16:
@@ -84,17 +92,22 @@ class ResUNet(Network):
             return nn.Sequential(*(ResBlock(width) for _ in range(count)))
 
         steps = list(pairwise(widths))
+        self.in_channels, self.stride = in_channels, 2 ** len(steps)
         self.head = nn.Conv2d(in_channels, widths[0], 3, padding=1)
         self.encoders = nn.ModuleList(map(stage, widths, counts))
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in steps)
         self.ups = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
         self.decoders = nn.ModuleList(map(stage, widths[:-1], counts))
         self.tail = nn.Conv2d(widths[0], out_channels, 3, padding=1)
+        # 2 for each block of two convolutions, on the way down and up; 2 for leaving and coming
+        # back; each in pixels of its scale
+        scales = [2**scale * (4 * count + 2) for scale, count in enumerate(counts[:-1])]
+        self.receptive_radius = 2 + sum(scales) + self.stride * 2 * counts[-1]
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
         """Residual (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
         height, width = x.shape[-2:]
-        x = self.head(pad_to_multiple(x, 2 ** len(self.downs)))
+        x = self.head(pad_to_multiple(x, self.stride))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=False):
             skips.append(encoder(x))
@@ -120,6 +133,7 @@ class DnCNN(Network):
         self, channels: int = 3, width: int = 64, depth: int = 17, batch_norm: bool = True
     ):
         super().__init__()
+        self.in_channels, self.receptive_radius = channels, depth
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         for _ in range(depth - 2):
             layers.append(nn.Conv2d(width, width, 3, padding=1, bias=not batch_norm))
@@ -155,6 +169,7 @@ class SigmaNet(Network):
         first: float = 0.0,
     ):
         super().__init__()
+        self.in_channels, self.receptive_radius = in_channels, depth
         widths = [in_channels, *[width] * (depth - 1), out_channels]
         convolutions = (nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.convolutions = nn.ModuleList(convolutions)
@@ -186,6 +201,10 @@ class UNet(Network):
     ):
         super().__init__()
         steps = list(pairwise(widths))
+        self.in_channels, self.stride = in_channels, 2 ** len(steps)
+        # at each scale two convolutions down, two up, and the 2 x 2 pixels that are averaged
+        scales = [2**scale * 5 for scale in range(len(steps))]
+        self.receptive_radius = 1 + sum(scales) + self.stride * 2
         self.encoders = nn.ModuleList(
             _two_convolutions(a, b) for a, b in [(in_channels, widths[0]), *steps]
         )
@@ -196,7 +215,7 @@ class UNet(Network):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
         """Output (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
         height, width = x.shape[-2:]
-        skips = [self.encoders[0](pad_to_multiple(x, 2 ** len(self.ups)))]
+        skips = [self.encoders[0](pad_to_multiple(x, self.stride))]
         for encoder in self.encoders[1:]:
             skips.append(encoder(F.avg_pool2d(skips[-1], 2)))
         x = skips.pop()
@@ -220,9 +239,11 @@ class FFDNet(Network):
     """
 
     needs_noise_level = True
+    stride = 2
 
     def __init__(self, channels: int = 3, width: int = 96, depth: int = 12):
         super().__init__()
+        self.in_channels, self.receptive_radius = channels, 2 * depth + 1
         widths = [4 * channels + 1, *[width] * (depth - 1), 4 * channels]
         convolutions = (nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.convolutions = nn.ModuleList(convolutions)
@@ -237,8 +258,8 @@ class FFDNet(Network):
             noise_std: Standard deviation of their noise at each pixel; 2 x 2 pixels are averaged.
         """
         height, width = y.shape[-2:]
-        y = pad_to_multiple(y, 2, "replicate")
-        level = F.avg_pool2d(pad_to_multiple(noise_std, 2, "replicate"), 2)
+        y = pad_to_multiple(y, self.stride, "replicate")
+        level = F.avg_pool2d(pad_to_multiple(noise_std, self.stride, "replicate"), 2)
         x = torch.cat([F.pixel_unshuffle(y, 2), level], 1)
         for convolution in self.convolutions[:-1]:
             x = F.relu(convolution(x))

@@ -1,9 +1,29 @@
-"""What a model says about a photograph."""
+"""What a model says about a photograph of any size.
 
+::
+
+    y = vbl.images.read("night.jpg")
+    vbl.restore("virnet-denoise", y).image              a checkpoint, by name
+    vbl.restore(model, y, ensemble=True).noise_std      a model of yours, eight times averaged
+    vbl.restore("ffdnet", y, noise_std=25 / 255)        one that must be told the noise level
+
+A large image is restored in tiles, so memory holds the image, what is inferred of each pixel, and
+one tile of the networks' features.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from vbl.devices import find_device
+from vbl.networks import pad_to_multiple
+from vbl.rendering import is_static
+from vbl.tiling import Tile, networks_in, receptive_radius, stride, tiles
 
 
 @dataclass(frozen=True)
@@ -19,3 +39,193 @@ class Restoration:
     image: Float[Tensor, "b c h w"]
     noise_std: Tensor | None = None
     kernel: Tensor | None = None
+
+
+def restore(
+    model: Any,
+    image: Tensor,
+    *,
+    tile: int = 512,
+    overlap: int | None = None,
+    ensemble: bool = False,
+    noise_std: float | Tensor | None = None,
+    device: Any = None,
+    progress: bool | str = False,
+) -> Restoration:
+    """Restore images of any size, tile by tile.
+
+    Tiles are cropped to their kept part, not blended. Where `overlap` is the receptive radius or
+    more, the result differs from that of the whole image by rounding alone, less than 1e-4. With
+    less it differs along the edges of tiles.
+
+    Args:
+        model: A model with a method ``restore``, or the name or file of a checkpoint. It is moved
+            to the device and put into evaluation mode.
+        image: Degraded images (B, C, H, W), float32, clean values in [0, 1]. Grey ones (C = 1) are
+            given to a model of colours as three equal channels, and its three answers averaged.
+        tile: The largest side of a tile, without its overlap.
+        overlap: How much more the model sees on each side; by default what it can use
+            (`vbl.tiling.receptive_radius`).
+        ensemble: Average over the image's eight rotations and reflections: a little better, eight
+            times as long.
+        noise_std: Standard deviation of the noise, for a model that must be told: a number, or
+            anything that expands to (B, 1, H, W).
+        device: "cpu" or "cuda"; by default a GPU where there is one.
+        progress: Show a bar over the tiles; a text stands before it.
+
+    Returns:
+        On the device of `image`, without gradients: the images and, where the model infers one,
+        the map of the noise (B, 1 or C, H, W). What belongs to a whole image, such as a kernel, is
+        not inferred from tiles: it is None.
+
+    Raises:
+        ValueError: When an argument does not fit the others.
+        UnknownName: When there is no checkpoint of that name.
+        BadCheckpoint: When its file is damaged.
+        DataUnavailable: When an author's weights are not on this machine.
+    """
+    _check_image(image)
+    target = find_device(device)
+    model = _find_model(model).eval().to(target)
+    level = _noise_level(model, image, noise_std)
+    pixels = _in_channels_of(model, image)
+    answer = _ensemble(model) if ensemble else _answer(model)
+    parts = _tiles(model, image, tile, overlap)
+    label, hidden = progress if isinstance(progress, str) else None, not progress or is_static()
+    results: dict[str, Tensor] = {}
+    with torch.no_grad(), tqdm(parts, label, unit="tile", disable=hidden) as bar:
+        for part in bar:
+            shown = (_cut(pixels, part, target), _cut(level, part, target))
+            _paste(results, answer(*shown), part, image)
+    return Restoration(**results)
+
+
+def is_told(model: nn.Module) -> bool:
+    """Whether a model must be told the noise level."""
+    return any(network.needs_noise_level for network in networks_in(model))
+
+
+# What is given
+
+
+def _check_image(image: Tensor) -> None:
+    expected = "image: expected float32 (B, C, H, W), C = 1 or 3, clean values in [0, 1]"
+    shape = tuple(image.shape)
+    if len(shape) != 4 or shape[1] not in (1, 3) or 0 in shape or image.dtype != torch.float32:
+        raise ValueError(f"{expected}; got {image.dtype} {shape}")
+    low, high = (value.item() for value in image.detach().aminmax())
+    if not (low > -10 and high < 10):  # noise may leave [0, 1], but not so far; NaN fails
+        raise ValueError(f"{expected}; got values from {low:g} to {high:g}")
+
+
+def _find_model(model: Any) -> nn.Module:
+    from vbl.checkpoints import load  # which imports the models, which import Restoration
+
+    found = model if isinstance(model, nn.Module) else load(model)
+    if not hasattr(found, "restore"):
+        raise ValueError(f"model: expected a method restore, {type(found).__name__} has none")
+    return found
+
+
+def _noise_level(model: nn.Module, image: Tensor, noise_std: Any) -> Tensor | None:
+    """What the model is told of every pixel (B, 1, H, W), or None."""
+    name = type(model).__name__
+    if is_told(model) != (noise_std is not None):
+        rule = "must be told the noise level" if is_told(model) else "is not told the noise level"
+        raise ValueError(f"noise_std: {name} {rule}")
+    if noise_std is None:
+        return None
+    level = torch.as_tensor(noise_std, dtype=torch.float32, device=image.device)
+    if not (level.min() >= 0 and level.max() < 10):
+        raise ValueError("noise_std: expected standard deviations in units of the image")
+    try:
+        return level.expand(len(image), 1, *image.shape[-2:])
+    except RuntimeError:
+        shape = (len(image), 1, *image.shape[-2:])
+        raise ValueError(f"noise_std: expected {shape}, got {tuple(level.shape)}") from None
+
+
+def _in_channels_of(model: nn.Module, image: Tensor) -> Tensor:
+    """The image, where the model is of colours and it is not, as three equal channels."""
+    given, networks = image.shape[1], networks_in(model)
+    # the network with the fewest inputs sees the image alone, others more beside it
+    channels = min((network.in_channels for network in networks), default=given)
+    if given not in (1, channels):
+        raise ValueError(f"image: {type(model).__name__} restores {channels} channel, got {given}")
+    return image.expand(-1, channels, -1, -1)
+
+
+def _tiles(model: nn.Module, image: Tensor, size: int, overlap: int | None) -> list[Tile]:
+    height, width = image.shape[-2:]
+    if overlap is None:
+        overlap = receptive_radius(model) if max(height, width) > size else 0
+    return tiles(height, width, size=size, overlap=overlap, stride=stride(model))
+
+
+# What is answered
+
+Answer = Callable[[Tensor, Tensor | None], Restoration]
+
+
+def _answer(model: nn.Module) -> Answer:
+    def answer(y: Tensor, level: Tensor | None) -> Restoration:
+        restored = model.restore(y) if level is None else model.restore(y, noise_std=level)
+        if restored.image.shape != y.shape:
+            sizes = f"{tuple(y.shape)} to {tuple(restored.image.shape)}"
+            raise ValueError(f"model: expected one that keeps the size, it restores {sizes}")
+        return restored
+
+    return answer
+
+
+def _ensemble(model: nn.Module) -> Answer:
+    """The mean over the symmetries of the square.
+
+    The image is padded first: then its reflections lie in the grid of the network as it does, and
+    tiles agree with the whole.
+    """
+    answer, multiple = _answer(model), stride(model)
+
+    def mean(y: Tensor, level: Tensor | None) -> Restoration:
+        (height, width), y = y.shape[-2:], pad_to_multiple(y, multiple)
+        level = None if level is None else pad_to_multiple(level, multiple)
+        sums: dict[str, Tensor] = {}
+        for turns, mirror in ((turns, mirror) for turns in range(4) for mirror in (False, True)):
+            given = [None if v is None else _turned(v, turns, mirror) for v in (y, level)]
+            for name, value in _maps(answer(*given)).items():
+                sums[name] = sums.get(name, 0) + _turned_back(value, turns, mirror) / 8
+        return Restoration(**{name: v[..., :height, :width] for name, v in sums.items()})
+
+    return mean
+
+
+def _turned(x: Tensor, turns: int, mirror: bool) -> Tensor:
+    return (x.flip(-1) if mirror else x).rot90(turns, (-2, -1))
+
+
+def _turned_back(x: Tensor, turns: int, mirror: bool) -> Tensor:
+    x = x.rot90(-turns, (-2, -1))
+    return x.flip(-1) if mirror else x
+
+
+def _maps(restored: Restoration) -> dict[str, Tensor]:
+    """What there is for each pixel."""
+    maps = {"image": restored.image, "noise_std": restored.noise_std}
+    return {name: value for name, value in maps.items() if value is not None}
+
+
+# Tiles
+
+
+def _cut(x: Tensor | None, part: Tile, device: torch.device) -> Tensor | None:
+    return None if x is None else x[..., *part.seen].to(device)
+
+
+def _paste(results: dict[str, Tensor], restored: Restoration, part: Tile, image: Tensor) -> None:
+    """Write the kept part where it belongs, in images that are made when first written to."""
+    for name, value in _maps(restored).items():
+        if image.shape[1] == 1:
+            value = value.mean(1, keepdim=True)
+        if name not in results:
+            results[name] = image.new_empty(*value.shape[:2], *image.shape[-2:])
+        results[name][..., *part.kept] = value[..., *part.inside].to(image.device)
