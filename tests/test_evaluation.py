@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ from vbl.degradations import Degraded
 from vbl.devices import find_device
 from vbl.evaluation import evaluate, inferred
 from vbl.images import UnreadableImage, write
+from vbl.methods import find_method
 from vbl.metrics import psnr
 from vbl.models.supervised import Config, Supervised
+from vbl.networks import FFDNet
 from vbl.restoration import Restoration
 
 needs_data = pytest.mark.skipif("VBL_DATA" not in os.environ, reason="needs the sets of VBL_DATA")
@@ -52,6 +55,14 @@ class Answers(nn.Module):
     def restore(self, y, **told):
         answer = self.answer(y, **told)
         return answer if isinstance(answer, Restoration) else Restoration(answer)
+
+
+class Told(Answers):
+    """Keeps what it is told of the noise."""
+
+    def __init__(self):
+        super().__init__(lambda y, noise_std: self.levels.append(noise_std) or y)
+        self.restorer, self.levels = FFDNet(width=4, depth=3), []
 
 
 def measure(model, dataset, **options):
@@ -93,27 +104,62 @@ def test_pairs_are_compared_as_they_are(pairs):
 
 
 def test_a_model_that_must_be_told_gets_the_true_level(folder):
-    told = []
-
-    def answer(y, noise_std):
-        told.append(noise_std)
-        return y
-
-    model = Answers(answer)
-    model.restorer = nn.Identity()
-    model.restorer.needs_noise_level = True
+    model = Told()
     measure(model, folder, sigma=51)
-    assert [level.mean().item() for level in told] == pytest.approx([0.2] * 3)
-    told.clear()
+    assert [level.mean().item() for level in model.levels] == pytest.approx([0.2] * 3)
+    model.levels.clear()
     measure(model, folder, case=1)
-    assert [level.shape[2:] for level in told] == [(24, 32), (25, 32), (26, 32)]
-    assert all(level.std() > 0 for level in told)
+    assert [level.shape[2:] for level in model.levels] == [(24, 32), (25, 32), (26, 32)]
+    assert all(level.std() > 0 for level in model.levels)
 
 
 def test_models_that_must_be_told_refuse_pictures_of_unknown_noise(pairs):
     for model in (Supervised(Config("FFDNet", {"width": 4, "depth": 3})), "nlm"):
         with pytest.raises(ValueError, match="on 0: must be told the noise level, which is not"):
             measure(model, pairs)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Makes "told" a model and "guesser" one that infers another level for each colour."""
+    level = torch.tensor([0.1, 0.1, 0.2]).view(1, 3, 1, 1)
+    guesser = Answers(lambda y: Restoration(y, noise_std=level.expand_as(y)))
+    guesser.about = {"preset": "ship"}
+    models = {"guesser": guesser, "told": Told()}
+    monkeypatch.setattr("vbl.methods.load", models.__getitem__)
+    return models["told"]
+
+
+def test_a_model_can_be_told_the_level_that_another_infers(folder, told):
+    report = measure("told+guesser", folder, sigma=51)
+    assert [level.shape for level in told.levels] == [(1, 1, 24 + i, 32) for i in range(3)]
+    for level in told.levels:
+        torch.testing.assert_close(level, torch.full_like(level, math.sqrt(0.02)))  # mean variance
+    assert report.model == "told+guesser"
+    assert report.inferred["noise_level_ratio"] == pytest.approx(0.4 / 3 / 0.2)
+    about = find_method("told+guesser", torch.device("cpu")).about
+    assert about == {"preset": "ship", "parameters": sum(p.numel() for p in told.parameters())}
+
+
+def test_pairs_of_unknown_noise_will_do_for_two(pairs, told):
+    assert measure("told+guesser", pairs).psnr == measure("input", pairs).psnr
+    assert measure("nlm+guesser", pairs).psnr > 0
+    assert len(told.levels) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "input+guesser",
+            "model: expected before + one that must be told the noise level, got",
+        ),
+        ("told+tv", "told+tv on 0: expected after + one that infers the noise level, got 'tv'"),
+    ],
+)
+def test_two_that_cannot_work_together_are_refused(folder, told, name, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        measure(name, folder, sigma=25)
 
 
 def test_the_model_sees_no_gradient_and_is_in_evaluation_mode(folder):
@@ -192,6 +238,8 @@ def test_many_unreadable_pictures_stop_the_run(folder):
 def test_unknown_models_and_sets_are_answered_with_the_closest(folder):
     with pytest.raises(UnknownName, match="unknown model 'bicubik'; did you mean bicubic"):
         measure("bicubik", folder, sigma=25)
+    with pytest.raises(UnknownName, match="unknown model 'resunt'; did you mean resunet"):
+        measure("nlm+resunt", folder, sigma=25)
     with pytest.raises(UnknownName, match="unknown data set or folder 'cbsd86'; did you mean"):
         measure("input", "cbsd86", sigma=25)
 

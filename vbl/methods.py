@@ -1,7 +1,15 @@
-"""What can be measured: a network, a checkpoint by name, a classical method by name."""
+"""What can be measured: a network, a checkpoint by name, a classical method by name, or two.
+
+::
+
+    find_method("resunet", device)                  a checkpoint
+    find_method("nlm", device)                      a classical method, told the true noise level
+    find_method("ffdnet+virnet-denoise", device)    FFDNet, told the noise level VIRNet infers
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +20,7 @@ from vbl.checkpoints import known, load
 from vbl.datasets import UnknownName
 from vbl.degradations import Degraded
 from vbl.operators import bicubic_upsample
-from vbl.restoration import Restoration
+from vbl.restoration import Restoration, is_told
 
 Restore = Callable[[Degraded, str | None], Restoration]  # the pair, and how it was sampled
 
@@ -27,12 +35,14 @@ class Method:
             given the clean picture too, and may read the noise level but nothing else.
         scale: The factor it was made for; None where any will do.
         about: How it was trained, where it was.
+        told: Whether it must be told the noise level.
     """
 
     name: str
     restore: Restore
     scale: int | None
     about: dict[str, Any]
+    told: bool = False
 
 
 def _told_level(degraded: Degraded) -> Tensor:
@@ -65,11 +75,15 @@ def _bicubic_aligned(degraded: Degraded, sampling: str | None) -> Restoration:
     return Restoration(bicubic_upsample(degraded.y, degraded.scale, grid))
 
 
+DENOISERS: dict[str, Callable[[Tensor, float], Tensor]] = {  # told the noise level
+    "nlm": baselines.non_local_means,
+    "tv": baselines.total_variation,
+    "wavelets": baselines.wavelet_shrinkage,
+}
+
 CLASSICAL: dict[str, Restore] = {
     "input": _input,  # the degraded picture itself
-    "nlm": _denoiser(baselines.non_local_means),
-    "tv": _denoiser(baselines.total_variation),
-    "wavelets": _denoiser(baselines.wavelet_shrinkage),
+    **{name: _denoiser(function) for name, function in DENOISERS.items()},
     "bicubic": _bicubic,  # as every program does it, whatever the sampling was
     "bicubic-aligned": _bicubic_aligned,  # onto the grid the samples came from
 }
@@ -77,7 +91,7 @@ CLASSICAL: dict[str, Restore] = {
 
 def restorer_of(model: nn.Module) -> Restore:
     """How a model restores a pair: from its degraded half, told the noise level if it must be."""
-    told = getattr(getattr(model, "restorer", None), "needs_noise_level", False)
+    told = is_told(model)
 
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
         extra = {"noise_std": _told_level(degraded)} if told else {}
@@ -90,18 +104,26 @@ def find_method(model: Any, device: torch.device) -> Method:
     """A method by what the user calls it.
 
     Args:
-        model: A model, the name or file of a checkpoint, or a key of `CLASSICAL`.
+        model: A model, the name or file of a checkpoint, a key of `CLASSICAL`, or A+B: A, which
+            must be told the noise level, is told the one B infers, not the true one.
         device: Where to put a model.
 
     Raises:
         UnknownName: With the closest names.
+        ValueError: When the A of A+B is not told a noise level.
         BadCheckpoint: When a file of weights is damaged.
         DataUnavailable: When an author's weights are not on this machine.
     """
     if isinstance(model, Method):
         return model
     if model in CLASSICAL:
-        return Method(model, CLASSICAL[model], None, {})
+        return Method(model, CLASSICAL[model], None, {}, told=model in DENOISERS)
+    if isinstance(model, str) and "+" in model and not Path(model).is_file():
+        return _told_by(*(find_method(part, device) for part in model.split("+", 1)))
+    return _loaded(model, device)
+
+
+def _loaded(model: Any, device: torch.device) -> Method:
     name = type(model).__name__ if isinstance(model, nn.Module) else str(model)
     try:
         found = model if isinstance(model, nn.Module) else load(model)
@@ -112,4 +134,25 @@ def find_method(model: Any, device: torch.device) -> Method:
         "parameters": sum(p.numel() for p in found.parameters()),
         **getattr(found, "about", {}),
     }
-    return Method(name, restorer_of(found.eval().to(device)), scale, about)
+    restore = restorer_of(found.eval().to(device))
+    return Method(name, restore, scale, about, told=is_told(found))
+
+
+def _told_by(told: Method, teller: Method) -> Method:
+    """One method, told the noise level that another infers."""
+    if not told.told:
+        wanted = "one that must be told the noise level"
+        raise ValueError(f"model: expected before + {wanted}, got {told.name!r}")
+
+    def restore(degraded: Degraded, sampling: str | None) -> Restoration:
+        std = teller.restore(degraded, sampling).noise_std
+        if std is None:
+            wanted = "one that infers the noise level"
+            raise ValueError(f"expected after + {wanted}, got {teller.name!r}")
+        noise_var = std.square().mean(1, keepdim=True)  # the told expect one map for all colours
+        restored = told.restore(replace(degraded, noise_var=noise_var), sampling)
+        return replace(restored, noise_std=std)
+
+    parameters = sum(method.about.get("parameters", 0) for method in (told, teller))
+    about = {**teller.about, "parameters": parameters}
+    return Method(f"{told.name}+{teller.name}", restore, teller.scale, about)
