@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from torch import nn
 from vbl import methods, reproduce
 from vbl.catalog import CATALOG
 from vbl.datasets import ImageSet, Sample, UnknownName
+from vbl.noise_maps import case_noise_map
 from vbl.protocols import choose_protocol, variants
 from vbl.reproduce import PAPERS, TABLES, Column, Table, paper_values
 from vbl.restoration import Restoration
@@ -27,6 +29,17 @@ class Halves(nn.Module):
 
     def restore(self, y):
         return Restoration(y / 2)
+
+
+class Guesses(nn.Module):
+    """Another, which says of any picture that the noise grows from left to right up to 0.2."""
+
+    def restore(self, y):
+        level = torch.linspace(0, 0.2, y.shape[-1]).expand(1, 1, *y.shape[-2:])
+        return Restoration(y, noise_std=level)
+
+
+MODELS = {"halves": Halves, "guesses": Guesses}
 
 
 @pytest.fixture
@@ -45,9 +58,9 @@ def table(monkeypatch):
     pictures = ImageSet("grey", {"grey": lambda: grey})
 
     def load(name):
-        if name != "halves":
-            raise UnknownName("model", name, ["halves"])
-        model = Halves()
+        if name not in MODELS:
+            raise UnknownName("model", name, MODELS)
+        model = MODELS[name]()
         model.about = {"preset": "ship"}
         return model
 
@@ -56,8 +69,20 @@ def table(monkeypatch):
     monkeypatch.setattr(methods, "load", load)
 
 
-def run(folder, **options):
-    return reproduce.reproduce("a-table", device="cpu", progress=False, folder=folder, **options)
+@pytest.fixture
+def ours(table, monkeypatch):
+    """A table of ours alone, of noise whose level varies."""
+    spec = Table(
+        paper=None,
+        protocol="virnet-table-1",
+        models={"input": None, "guesses": None, "tv+guesses": None, "tv+absent": None},
+        columns=(Column("Grey", "Case 2", "grey", {"case": 2}),),
+    )
+    monkeypatch.setitem(TABLES, "ours", spec)
+
+
+def run(folder, name="a-table", **options):
+    return reproduce.reproduce(name, device="cpu", progress=False, folder=folder, **options)
 
 
 def test_our_rows_stand_below_those_they_repeat(table, tmp_path):
@@ -106,10 +131,40 @@ def test_unknown_tables_and_rows_are_answered_with_the_closest(table, tmp_path):
         run(tmp_path, models=["halvs"])
 
 
+def test_a_table_of_ours_has_our_rows_and_no_others(ours, tmp_path):
+    assert str(reproduce.compare("ours", folder=tmp_path)).splitlines()[2:] == [
+        "not measured yet: input, guesses, tv+guesses, tv+absent"
+    ]
+    found = run(tmp_path, "ours")
+    names = [(row.method, row.ours) for row in found.rows]
+    assert names == [("input", True), ("guesses", True), ("tv+guesses", True)]
+    assert found.missing == ("tv+absent",)
+
+
+def test_what_is_inferred_about_the_noise_is_kept_and_printed_below_the_scores(ours, tmp_path):
+    found = run(tmp_path, "ours")
+    truth = case_noise_map(2, 32, 32)
+    guess = torch.linspace(0, 0.2, 32).expand(32, 32)
+    pair = torch.stack([truth.flatten().float(), guess.flatten()])
+    values = {row.method: row.values["Grey", "Case 2"] for row in found.rows}
+    assert values["input"].keys() == {"psnr", "ssim"}
+    for name in ("guesses", "tv+guesses"):
+        correlation, ratio = torch.corrcoef(pair)[0, 1].item(), (0.1 / truth.mean()).item()
+        assert values[name]["noise_correlation"] == pytest.approx(correlation, abs=1e-4)
+        assert values[name]["noise_level_ratio"] == pytest.approx(ratio, abs=1e-4)
+    lines = str(found).splitlines()
+    titles = [reproduce.METRICS[name][0] for name in ("noise_correlation", "noise_level_ratio")]
+    assert [lines[5], lines[8]] == titles
+    for line, name in zip(lines[6:8], ("guesses", "tv+guesses"), strict=True):
+        assert line.split() == [">", name, f"{correlation:.3f}"]
+        assert len(line) == len(lines[1])
+    assert lines[9].split()[-1] == f"{ratio:.3f}"
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_names_columns_methods_and_sets_that_exist(name):
     spec = TABLES[name]
-    printed = paper_values(spec.paper)
+    printed = paper_values(spec.paper) if spec.paper else {}
     assert {method for method in spec.models.values() if method} <= set(printed)
     cells = {cell for values in printed.values() for cell in values}
     ours = {(column.dataset, column.case) for column in spec.columns}
@@ -194,9 +249,27 @@ def test_a_paper_table_has_a_caption_header_cells_and_marks_our_rows(page):
 
 
 @pytest.mark.slow
+def test_a_table_of_an_inferred_quantity_leaves_out_who_infers_none(page, ours, monkeypatch):
+    run(page.results, "ours")
+    html, _ = page("```{paper-table} ours\n:metric: noise_correlation\n```")
+    assert re.search(
+        r"<caption>.*>Correlation of the inferred noise map with the true one\.<", html
+    )
+    assert re.findall(r'<th class="stub"><p>(.*)</p></th>', html) == ["guesses", "tv+guesses"]
+    assert re.search(r"<td><p>-?0\.\d{3}</p></td>", html)
+    assert re.search(r"tv\+guesses</strong>: ship scale", html)
+    beside = replace(TABLES["a-table"], models={"guesses": None})
+    monkeypatch.setitem(TABLES, "a-table", beside)
+    run(page.results)
+    html, _ = page("```{paper-table} a-table\n:metric: noise_level_ratio\n```")
+    assert re.search(r"<caption>.*Our rows of VIRNet, Table 2 .*Inferred noise level over", html)
+    assert re.findall(r'<th class="stub"><p>(.*)</p></th>', html) == ["guesses"]
+
+
+@pytest.mark.slow
 def test_a_table_without_a_result_warns_with_the_command(page):
     html, warnings = page("```{paper-table} a-table\n```")
-    assert "no result 'a-table': run `vbl reproduce a-table`" in warnings
+    assert "no result 'a-table', psnr: run `vbl reproduce a-table`" in warnings
     assert "<table" not in html
     run(page.results, models=["input"])
     html, _ = page("```{paper-table} a-table\n:metric: ssim\n```")

@@ -1,4 +1,4 @@
-"""The papers' tables beside ours: recomputed with the models there are, kept in data/results.
+"""Tables, the papers' beside ours: recomputed with the models there are, kept in data/results.
 
 ::
 
@@ -23,6 +23,14 @@ PAPERS = ROOT / "data" / "papers"
 
 Cell = tuple[str, str]  # data set and case, as the paper calls them
 
+# What is kept of a cell: its title and how many digits are shown
+METRICS: dict[str, tuple[str, str]] = {
+    "psnr": ("PSNR in dB", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "noise_correlation": ("Correlation of the inferred noise map with the true one", ".3f"),
+    "noise_level_ratio": ("Inferred noise level over the true one", ".3f"),
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -43,16 +51,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a paper and what stands beside it.
+    """One table of a paper and what stands beside it, or a table of ours alone.
 
     Attributes:
-        paper: Name of the file in data/papers, without suffix.
+        paper: Name of the file in data/papers, without suffix; None where all rows are ours.
         protocol: A key of `vbl.protocols.PROTOCOLS`.
         models: Our rows; for each the method of the paper it repeats, or None.
         columns: Ours; those the paper does not have stay empty in its rows.
     """
 
-    paper: str
+    paper: str | None
     protocol: str
     models: Mapping[str, str | None]
     columns: tuple[Column, ...]
@@ -66,23 +74,47 @@ def _columns(sets: Mapping[str, str], cases: Mapping[str, Mapping[str, Any]]) ->
     )
 
 
+_CASES = {f"Case {case}": {"case": case} for case in (1, 2, 3)}
+_LEVELS = {f"sigma={sigma}": {"sigma": sigma} for sigma in (15, 25, 50)}
+_TRAINED = {"resunet": None, "vdn-denoise": None, "virnet-denoise": "VIRNet"}
+_TOLD = {"ffdnet": "FFDNet_GT", "ffdnet+virnet-denoise": "FFDNet_VIR"}
+
 TABLES: dict[str, Table] = {
     "virnet-table-1": Table(
         paper="virnet_table1",
         protocol="virnet-table-1",
-        models={"nlm": "NLM", "ffdnet": "FFDNet*", "dncnn": "DnCNN", "resunet": None},
-        columns=_columns(
-            {"CBSD68": "cbsd68", "McMaster": "mcmaster18"},
-            {f"Case {case}": {"case": case} for case in (1, 2, 3)},
-        ),
+        models={"nlm": "NLM", "ffdnet": "FFDNet*", "dncnn": "DnCNN", **_TRAINED},
+        columns=_columns({"CBSD68": "cbsd68", "McMaster": "mcmaster18"}, _CASES),
     ),
     "virnet-table-2": Table(
         paper="virnet_table2",
         protocol="virnet-table-2",
-        models={"ffdnet": "FFDNet*", "dncnn": "DnCNN", "resunet": None},
+        models={"ffdnet": "FFDNet*", "dncnn": "DnCNN", **_TRAINED},
         columns=_columns(
-            {"CBSD68": "cbsd68", "McMaster": "mcmaster18", "Kodak24": "kodak24"},
-            {f"sigma={sigma}": {"sigma": sigma} for sigma in (15, 25, 50)},
+            {"CBSD68": "cbsd68", "McMaster": "mcmaster18", "Kodak24": "kodak24"}, _LEVELS
+        ),
+    ),
+    "virnet-table-7": Table(
+        paper="virnet_table7",
+        protocol="virnet-table-2",
+        models=_TOLD,
+        columns=_columns({"CBSD68": "cbsd68"}, _LEVELS),
+    ),
+    "virnet-table-8": Table(
+        paper="virnet_table8",
+        protocol="virnet-table-1",
+        models=_TOLD,
+        columns=_columns({"CBSD68": "cbsd68"}, _CASES),
+    ),
+    "real-noise": Table(
+        paper=None,
+        protocol="pairs",
+        models=dict.fromkeys(
+            ("input", "resunet", "vdn-denoise", "virnet-denoise", "virnet-denoise-real")
+        ),
+        columns=(
+            Column("CC", "15 crops", "cc15", {}),
+            Column("PolyU", "100 crops", "polyu100", {}),
         ),
     ),
 }
@@ -95,7 +127,7 @@ class Row:
     Attributes:
         method: Its name, the paper's or ours.
         ours: Whether we measured it.
-        values: By data set and case: psnr in dB and ssim, where they are known.
+        values: By data set and case: those of `METRICS` that are known.
         about: Of ours: scale, machine, date and what else was kept.
     """
 
@@ -104,15 +136,19 @@ class Row:
     values: Mapping[Cell, Mapping[str, float]]
     about: Mapping[str, Any]
 
+    def has(self, metric: str, columns: Iterable[Cell]) -> bool:
+        """Whether a metric is known in one of some columns, at least."""
+        return any(metric in self.values.get(column, {}) for column in columns)
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table of a paper with our rows below those they repeat.
+    """A table of a paper with our rows below those they repeat, or our rows alone.
 
     Attributes:
         name: A key of `TABLES`.
         columns: Data set and case of each.
-        rows: The paper's and ours.
+        rows: The paper's, if there is one, and ours.
         missing: Our models that have no row yet.
     """
 
@@ -122,23 +158,31 @@ class Comparison:
     missing: tuple[str, ...]
 
     def __str__(self) -> str:
-        width = max(len(row.method) for row in self.rows) + 5
-        heads = [f"{dataset} {case}".rjust(14) for dataset, case in self.columns]
+        width = max((len(row.method) for row in self.rows), default=0) + 5
         lines = [f"{self.name}: PSNR in dB / SSIM; ours are marked >"]
-        lines.append(" " * width + "  ".join(heads))
-        for row in self.rows:
-            cells = (_text(row.values.get(column, {})) for column in self.columns)
-            texts = (cell.rjust(len(head)) for cell, head in zip(cells, heads, strict=True))
-            start = f"{'> ' if row.ours else '  '}{row.method}"
-            lines.append(start.ljust(width) + "  ".join(texts))
+        lines.append(" " * width + "  ".join(self._heads()))
+        lines += [self._line(row, width, "psnr", "ssim") for row in self.rows]
+        for metric in ("noise_correlation", "noise_level_ratio"):
+            rows = [row for row in self.rows if row.has(metric, self.columns)]
+            lines += [METRICS[metric][0]] if rows else []
+            lines += [self._line(row, width, metric) for row in rows]
         if self.missing:
             lines.append(f"not measured yet: {', '.join(self.missing)}")
         return "\n".join(lines)
 
+    def _heads(self) -> list[str]:
+        return [f"{dataset} {case}".rjust(14) for dataset, case in self.columns]
 
-def _text(value: Mapping[str, float]) -> str:
-    digits = {"psnr": ".2f", "ssim": ".4f"}
-    return " / ".join(format(value[key], digits[key]) for key in digits if key in value) or "-"
+    def _line(self, row: Row, width: int, *metrics: str) -> str:
+        cells = (_text(row.values.get(column, {}), metrics) for column in self.columns)
+        texts = (cell.rjust(len(head)) for cell, head in zip(cells, self._heads(), strict=True))
+        start = f"{'> ' if row.ours else '  '}{row.method}"
+        return start.ljust(width) + "  ".join(texts)
+
+
+def _text(value: Mapping[str, float], metrics: Iterable[str]) -> str:
+    known = (format(value[key], METRICS[key][1]) for key in metrics if key in value)
+    return " / ".join(known) or "-"
 
 
 def reproduce(
@@ -159,7 +203,8 @@ def reproduce(
         folder: Where results are kept.
 
     Returns:
-        Our rows beside the paper's. A model whose checkpoint is not here is among the missing.
+        Our rows, beside the paper's where there is one. A model whose checkpoint is not here is
+        among the missing.
 
     Raises:
         UnknownName: When there is no such table, or it has no such row.
@@ -215,7 +260,7 @@ def _kept(name: str, folder: Path) -> dict[str, Any]:
 
 
 def compare(name: str, *, folder: Path = FOLDER) -> Comparison:
-    """What is kept of a table, beside the paper's values.
+    """What is kept of a table, beside the paper's values where there is one.
 
     Args:
         name: A key of `TABLES`.
@@ -226,7 +271,7 @@ def compare(name: str, *, folder: Path = FOLDER) -> Comparison:
     """
     table = find_table(name)
     kept = _kept(name, folder)
-    printed = paper_values(table.paper)
+    printed = paper_values(table.paper) if table.paper else {}
     ours = {model: _our_row(model, kept[model]) for model in table.models if model in kept}
     rows = []
     for method, values in printed.items():
@@ -239,11 +284,12 @@ def compare(name: str, *, folder: Path = FOLDER) -> Comparison:
 
 
 def _our_row(model: str, entry: Mapping[str, Any]) -> Row:
-    values = {(cell["dataset"], cell["case"]): cell for cell in entry["cells"]}
-    metrics = {
-        key: {metric: cell[metric] for metric in ("psnr", "ssim")} for key, cell in values.items()
-    }
-    return Row(model, True, metrics, {key: entry[key] for key in entry if key != "cells"})
+    values = {}
+    for cell in entry["cells"]:
+        known = cell | cell["inferred"]
+        metrics = {key: known[key] for key in METRICS if key in known}
+        values[cell["dataset"], cell["case"]] = metrics
+    return Row(model, True, values, {key: entry[key] for key in entry if key != "cells"})
 
 
 def find_table(name: Any) -> Table:

@@ -11,11 +11,10 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from vbl.datasets import UnknownName
-from vbl.reproduce import PAPERS, TABLES, compare
+from vbl.reproduce import METRICS, PAPERS, TABLES, compare
 from vbl.results import FOLDER
 
 LOGGER = logging.getLogger(__name__)
-METRICS = {"psnr": ("PSNR in dB", ".2f"), "ssim": ("SSIM", ".4f")}
 SOURCES = {  # of the papers' values, by the start of a file's name
     "virnet": ("VIRNet", "yue2024virnet"),
     "vdir": ("VDIR", "soh2022vdir"),
@@ -75,26 +74,38 @@ class CostDirective(MarkdownDirective):
         ]
 
 
-def table_lines(comparison, metric, sets):
+def table_lines(name, rows, columns, metric):
     """Return a table of the paper's rows and ours, and how ours came to be.
 
     Args:
-        comparison: Of `vbl.reproduce`.
-        metric: A key of `METRICS`.
-        sets: The data sets to show, or none for all.
+        name: A key of `vbl.reproduce.TABLES`.
+        rows: Those to show.
+        columns: The data sets and cases to show.
+        metric: A key of `vbl.reproduce.METRICS`.
     """
-    columns = [column for column in comparison.columns if not sets or column[0] in sets]
-    shown = [row for row in comparison.rows if any(column in row.values for column in columns)]
-    paper, number = TABLES[comparison.name].paper.split("_table")
-    name, key = SOURCES[paper]
-    title = f"{name}, Table {number} {{cite:p}}`{key}`, and our rows, marked. {METRICS[metric][0]}."
+    beside = any(not row.ours for row in rows)
     heads = [f"{dataset}, {case.replace('sigma=', 'σ = ')}" for dataset, case in columns]
-    lines = [f":::{{list-table}} {title}", ":header-rows: 1", ":stub-columns: 1", ""]
-    lines += list_row("Method", heads)
-    for row in shown:
-        method = f"ours: {row.method}" if row.ours else row.method.replace("*", r"\*")
+    lines = [f":::{{list-table}} {title(TABLES[name].paper, beside)}{METRICS[metric][0]}."]
+    lines += [":header-rows: 1", ":stub-columns: 1", "", *list_row("Method", heads)]
+    for row in rows:
+        method = f"{'ours: ' if row.ours and beside else ''}{row.method}".replace("*", r"\*")
         lines += list_row(method, [cell(row.values.get(column), metric) for column in columns])
-    return [*lines, ":::", "", *(origin(row) for row in shown if row.ours)]
+    return [*lines, ":::", "", *(origin(row) for row in rows if row.ours)]
+
+
+def title(paper, beside):
+    """Return where a table comes from, as sentences that begin its caption.
+
+    Args:
+        paper: As in `vbl.reproduce.Table`.
+        beside: Whether rows of the paper are shown.
+    """
+    if paper is None:
+        return ""
+    start, number = paper.split("_table")
+    name, key = SOURCES[start]
+    source = f"{name}, Table {number} {{cite:p}}`{key}`"
+    return f"{source}, and our rows, marked. " if beside else f"Our rows of {source}. "
 
 
 def list_row(head, cells):
@@ -117,9 +128,10 @@ def origin(row):
 
 
 class PaperTableDirective(MarkdownDirective):
-    """``{paper-table} virnet-table-2`` prints a paper's rows and ours.
+    """``{paper-table} virnet-table-2`` prints a paper's rows and ours, those that have the metric.
 
-    ``:metric: ssim`` shows the SSIM in place of the PSNR, ``:sets: CBSD68, Kodak24`` some columns.
+    ``:metric:`` is a key of `vbl.reproduce.METRICS` and "psnr" by default; what a method inferred
+    about the noise is known of our rows alone. ``:sets: CBSD68, Kodak24`` shows some columns.
     """
 
     required_arguments = 1
@@ -130,19 +142,26 @@ class PaperTableDirective(MarkdownDirective):
 
     def lines(self):
         """Return the table, or a warning (an error of the build) when nothing of ours is kept."""
-        name = self.arguments[0]
+        name, metric = self.arguments[0], self.options.get("metric", "psnr")
         try:
             comparison = compare(name)
         except UnknownName as error:
             raise self.error(str(error)) from None
-        for source in (FOLDER / f"{name}.json", PAPERS / f"{TABLES[name].paper}.csv"):
-            self.env.note_dependency(str(source))
-        if not any(row.ours for row in comparison.rows):
-            where = (self.env.docname, self.lineno)
-            LOGGER.warning("no result %r: run `vbl reproduce %s`", name, name, location=where)
+        self.note_sources(name)
+        sets = self.options.get("sets")
+        columns = [column for column in comparison.columns if not sets or column[0] in sets]
+        rows = [row for row in comparison.rows if row.has(metric, columns)]
+        if not any(row.ours for row in rows):
+            where, missing = (self.env.docname, self.lineno), f"no result {name!r}, {metric}"
+            LOGGER.warning("%s: run `vbl reproduce %s`", missing, name, location=where)
             return []
-        metric = self.options.get("metric", "psnr")
-        return table_lines(comparison, metric, self.options.get("sets"))
+        return table_lines(name, rows, columns, metric)
+
+    def note_sources(self, name):
+        """Render the page again whenever a number has changed."""
+        self.env.note_dependency(str(FOLDER / f"{name}.json"))
+        if TABLES[name].paper is not None:
+            self.env.note_dependency(str(PAPERS / f"{TABLES[name].paper}.csv"))
 
 
 def setup(app):
