@@ -85,7 +85,7 @@ def table_lines(name, rows, columns, metric):
     """
     beside = any(not row.ours for row in rows)
     heads = [f"{dataset}, {case.replace('sigma=', 'σ = ')}" for dataset, case in columns]
-    lines = [f":::{{list-table}} {title(TABLES[name].paper, beside)}{METRICS[metric][0]}."]
+    lines = [f":::{{list-table}} {title(name, beside)}{METRICS[metric][0]}."]
     lines += [":header-rows: 1", ":stub-columns: 1", "", *list_row("Method", heads)]
     for row in rows:
         method = f"{'ours: ' if row.ours and beside else ''}{row.method}".replace("*", r"\*")
@@ -93,18 +93,18 @@ def table_lines(name, rows, columns, metric):
     return [*lines, ":::", "", *(origin(row) for row in rows if row.ours)]
 
 
-def title(paper, beside):
-    """Return where a table comes from, as sentences that begin its caption.
+def title(name, beside):
+    """Return where a table comes from, as a sentence that begins its caption.
 
     Args:
-        paper: As in `vbl.reproduce.Table`.
+        name: A key of `vbl.reproduce.TABLES`; it is the title of a table of ours alone.
         beside: Whether rows of the paper are shown.
     """
-    if paper is None:
-        return ""
-    start, number = paper.split("_table")
-    name, key = SOURCES[start]
-    source = f"{name}, Table {number} {{cite:p}}`{key}`"
+    if TABLES[name].paper is None:
+        return f"{name.replace('-', ' ').capitalize()}. "
+    start, number = TABLES[name].paper.split("_table")
+    paper, key = SOURCES[start]
+    source = f"{paper}, Table {number} {{cite:p}}`{key}`"
     return f"{source}, and our rows, marked. " if beside else f"Our rows of {source}. "
 
 
