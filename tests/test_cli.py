@@ -5,13 +5,14 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tiny_runs
 
 from vbl import recipes
 from vbl.cli import main, parse
-from vbl.commands import COMMANDS, Data, Evaluate, Fetch, Train
+from vbl.commands import COMMANDS, Data, Evaluate, Fetch, Restore, Train
 
 TINY = "import tiny_runs; from vbl.recipes import RECIPES; RECIPES['tiny'] = tiny_runs.TINY\n"
 
@@ -86,6 +87,16 @@ def test_help_is_printed_without_importing_torch():
                 resume=True,
             ),
         ),
+        (
+            "restore a.png b.jpg -o out --model ffdnet --sigma 25 --ensemble",
+            Restore(
+                photos=(Path("a.png"), Path("b.jpg")),
+                out=Path("out"),
+                model="ffdnet",
+                sigma=25.0,
+                ensemble=True,
+            ),
+        ),
         ("data fetch kodak24_original", Data(Fetch(name="kodak24_original"))),
     ],
 )
@@ -108,13 +119,15 @@ def test_a_training_run_can_be_spelled(command):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "Expected one of {train, evaluate, reproduce, data, info}"),
+        ("", "Expected one of {train, restore, evaluate, reproduce, data, info}"),
         ("trian", "Unrecognized options: trian; Available subcommands: train"),
         ("train tiny --preste quick", "Perhaps you meant: --preset"),
         ("train tiny --seed x", "--seed: invalid literal for int()"),
         ("train tiny --folder", "Missing value for argument '--folder'"),
         ("evaluate ffdnet", "DATASET"),
         ("data fetch", "NAME"),
+        ("restore a.png", "Missing from vbl restore: -o FOLDER"),
+        ("restore -o out", "restore: expected at least one PHOTO"),
         ("train", "train: expected a RECIPE (vbl info lists them) or --queue"),
         ("train tiny --resume --overwrite", "--resume keeps the run and --overwrite deletes it"),
         ("train --queue", "train --queue: expected --minutes, and no other option but --device"),

@@ -127,6 +127,60 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Restore photographs of any size, and show the noise that was inferred.
+    $ vbl restore night.jpg -o out
+    $ vbl restore a.png b.png -o out --model ffdnet --sigma 25
+
+    Writes night_restored.png, night_side_by_side.png and, where the model infers it, the standard
+    deviation of the noise: night_noise_std.png and, for an image in [0, 1], night_noise_std.npy.
+
+    Attributes:
+        photos: PNG, JPEG, TIFF, BMP, GIF or WebP.
+        out: Folder for what is written.
+        model: A name that vbl info lists, a .safetensors file or the folder of a run.
+        sigma: Noise level from 0 to 255, for a model that must be told.
+        tile: Side of the tiles in which a large photograph is restored; smaller takes less memory.
+        ensemble: Average over the eight rotations and reflections.
+        overwrite: Replace what is there of the same names; else such a photograph is refused.
+        device: A GPU where there is one, unless given.
+    """
+
+    photos: Annotated[Positional[tuple[Path, ...]], says("PHOTO ...")]
+    out: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+    model: Annotated[str, arg(metavar="MODEL")] = "virnet-denoise"
+    sigma: Annotated[float | None, says("X")] = None
+    tile: Annotated[int, arg(metavar="N")] = 512
+    ensemble: Flag = False
+    overwrite: Flag = False
+    device: Device = None
+
+    def run(self) -> None:
+        """Restore what can be restored; name the others at the end."""
+        from vbl.checkpoints import load
+        from vbl.photo_files import check_restoration, restore_file
+
+        if not self.photos:
+            raise UsageError("restore: expected at least one PHOTO")
+        model = load(_weights(self.model))
+        options = {field.name: getattr(self, field.name) for field in fields(self)[3:]}
+        check_restoration(model, self.photos, **options)
+        self.out.mkdir(parents=True, exist_ok=True)
+        failed = []
+        for photo in self.photos:
+            try:
+                print(restore_file(model, photo, self.out, **options))
+            except (ValueError, OSError) as reason:
+                if len(self.photos) == 1:
+                    raise
+                failed.append(str(photo))
+                print(f"vbl: error: {' '.join(str(reason).split())}", file=sys.stderr)
+        if failed:
+            count = f"{len(failed)} of {len(self.photos)} photographs"
+            raise ValueError(f"{count} could not be restored: {', '.join(failed)}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Measure a network on a set: PSNR and SSIM of each picture, and their means.
     $ vbl evaluate ffdnet cbsd68 --sigma 25
@@ -277,6 +331,7 @@ class Info:
 
 COMMANDS: dict[str, type] = {
     "train": Train,
+    "restore": Restore,
     "evaluate": Evaluate,
     "reproduce": Reproduce,
     "data": Data,

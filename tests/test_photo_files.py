@@ -1,0 +1,150 @@
+"""Restoring photographs in files: what is written, what is refused, and that a batch goes on."""
+
+import shlex
+
+import numpy as np
+import pytest
+import tiny_runs
+import torch
+from PIL import Image
+from test_bad_images import BAD_FILES
+
+from vbl import images
+from vbl.cli import main
+from vbl.models import supervised, vdn, virnet
+
+MODELS = {
+    "virnet": lambda: virnet.VIRNet(
+        virnet.Config(sigma_width=4, sigma_depth=3, widths=(4, 6), blocks=1)
+    ),
+    "vdn": lambda: vdn.VDN(vdn.Config(widths=(4, 6), sigma_width=4, sigma_depth=3)),
+    "ffdnet": lambda: supervised.Supervised(supervised.Config("FFDNet", {"width": 4, "depth": 3})),
+}
+ENDINGS = ("restored.png", "side_by_side.png", "noise_std.npy", "noise_std.png")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in, with two photographs in `in` and tiny models in place of ours."""
+    monkeypatch.setenv("VBL_STATIC", "1")
+    monkeypatch.chdir(tmp_path)
+    tiny_runs.pictures(tmp_path / "in", count=2)
+    monkeypatch.setattr("vbl.checkpoints.load", tiny)
+    return tmp_path
+
+
+def tiny(name: str):
+    torch.manual_seed(0)
+    return MODELS[name]().eval()
+
+
+def vbl(line: str) -> int:
+    return main(["restore", "-o", "out", "--device", "cpu", *shlex.split(line)])
+
+
+def written(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def size(path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+@pytest.mark.parametrize(("model", "channels"), [("virnet", 1), ("vdn", 3)])
+def test_what_is_written_is_what_the_model_says(here, capsys, model, channels):
+    assert vbl(f"in/000.png in/001.png --model {model} --tile 16") == 0
+    assert written(here / "out") == {f"00{i}_{end}" for i in range(2) for end in ENDINGS}
+    y = images.read("in/001.png")
+    with torch.no_grad():
+        expected = tiny(model).restore(y)
+    restored = images.read("out/001_restored.png")
+    assert (restored - expected.image.clamp(0, 1)).abs().max() < 0.51 / 255
+    std = np.load("out/001_noise_std.npy")
+    assert std.dtype == np.float32 and std.shape == (channels, *y.shape[-2:])
+    np.testing.assert_allclose(std, expected.noise_std[0], atol=1e-4)
+    assert all(min(size(here / "out" / f"001_{end}")) > 100 for end in ENDINGS if "side" in end)
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    line = f"out/001_restored.png: noise std {255 * std.mean():.1f}, from {255 * std.min():.1f} to"
+    assert captured.out.splitlines()[1].startswith(line)
+
+
+def test_a_model_without_a_noise_map_writes_none_and_removes_that_of_another(here, capsys):
+    assert vbl("in/000.png --model virnet") == 0
+    assert vbl("in/000.png --model ffdnet --sigma 25 --overwrite") == 0
+    assert written(here / "out") == {"000_restored.png", "000_side_by_side.png"}
+    assert capsys.readouterr().out.endswith("\nout/000_restored.png\n")
+    y = images.read("in/000.png")
+    with torch.no_grad():
+        told = tiny("ffdnet").restore(y, noise_std=torch.tensor(25 / 255))
+    difference = images.read("out/000_restored.png") - told.image.clamp(0, 1)
+    assert difference.abs().max() < 0.51 / 255
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 1, 700), (1, 1, 1500, 3)])
+def test_photographs_of_any_shape_are_restored_and_drawn_small(here, shape):
+    images.write("odd.png", torch.rand(shape, generator=torch.Generator().manual_seed(0)))
+    assert vbl("odd.png --model virnet --ensemble") == 0
+    assert images.read("out/odd_restored.png").shape == shape
+    assert max(size(here / "out" / "odd_side_by_side.png")) <= 2100
+
+
+def test_every_bad_file_is_named_and_the_others_are_restored(here, capsys):
+    for number, (data, _) in enumerate(BAD_FILES.values()):
+        (here / f"bad{number:02d}.png").write_bytes(data)
+    bad = sorted(path.name for path in here.glob("bad*.png"))
+    assert vbl(shlex.join(["in/000.png", *bad, "in/001.png", "--model", "virnet"])) == 1
+    lines = capsys.readouterr().err.splitlines()
+    for name, line, (_, reason) in zip(bad, lines[:-1], BAD_FILES.values(), strict=True):
+        assert line.startswith(f"vbl: error: cannot read {name}: ") and reason in line
+    count = f"{len(bad)} of {len(bad) + 2} photographs could not be restored: bad00.png, bad01.png"
+    assert lines[-1].startswith(f"vbl: error: {count}")
+    assert {name[:3] for name in written(here / "out")} == {"000", "001"}
+
+
+def test_what_is_there_is_kept_unless_it_is_to_be_replaced(here, capsys):
+    assert vbl("in/000.png --model virnet") == 0
+    before = {path: path.read_bytes() for path in (here / "out").iterdir()}
+    capsys.readouterr()
+    assert vbl("in/000.png --model vdn") == 1
+    said = "vbl: error: out/000_restored.png exists: give --overwrite to replace it\n"
+    assert capsys.readouterr().err == said
+    assert {path: path.read_bytes() for path in (here / "out").iterdir()} == before
+    assert vbl("in/000.png in/001.png --model vdn") == 1  # what is missing is restored
+    assert "001_restored.png" in written(here / "out")
+    assert vbl("in/000.png --model vdn --overwrite") == 0
+    assert all(path.read_bytes() != data for path, data in before.items())
+
+
+@pytest.mark.parametrize("other", ["more/000.png", "more/000.tif", "in/000.png"])
+def test_two_photographs_never_become_one_file(here, capsys, other):
+    assert vbl(f"in/000.png in/001.png {other} --model virnet") == 1
+    said = capsys.readouterr().err
+    assert f"in/000.png and {other} would both become 000_restored.png" in said
+    assert not (here / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (OSError(28, "No space left"), 1, "No space left")],
+)
+def test_a_photograph_that_was_stopped_leaves_no_file(here, capsys, monkeypatch, error, code, said):
+    def stopped(*_, **__):
+        raise error
+
+    assert vbl("in/000.png --model virnet") == 0
+    before = {path: path.read_bytes() for path in (here / "out").iterdir()}
+    monkeypatch.setattr("vbl.photo_files.show_maps", stopped)  # the last that is written
+    assert vbl("in/001.png --model virnet") == code
+    assert vbl("in/000.png --model virnet --overwrite") == code
+    assert {path: path.read_bytes() for path in (here / "out").iterdir()} == before
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_figures_are_closed_and_leave_the_style_as_it_was(here):
+    import matplotlib.pyplot as plt
+
+    style = dict(plt.rcParams)
+    assert vbl("in/000.png --model virnet") == 0
+    assert plt.get_fignums() == [] and dict(plt.rcParams) == style
