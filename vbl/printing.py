@@ -69,7 +69,7 @@ def machine_lines() -> Iterator[str]:
     for name, recipe in RECIPES.items():
         yield _line("recipe", f"{name} ({', '.join(recipe.presets)}): {recipe.about}")
     for name, entry in index().items():
-        yield _line("checkpoint", f"{name}: {'; '.join(map(_score, entry['scores']))}")
+        yield _line("checkpoint", f"{name}: {'; '.join(map(score_text, entry['scores']))}")
     for name in PUBLISHED:
         yield _line("checkpoint", f"{name}: its authors' weights, read where VBL_DATA points")
     yield _line("classical", ", ".join(CLASSICAL))
