@@ -56,7 +56,9 @@ def restore(
 
     Tiles are cropped to their kept part, not blended. Where `overlap` is the receptive radius or
     more, the result differs from that of the whole image by rounding alone, less than 1e-4. With
-    less it differs along the edges of tiles.
+    less it differs along the edges of tiles: by at most 0.003 with half the radius of 36 pixels,
+    0.014 with a quarter and 0.14 with nothing, measured with ``resunet`` on a photograph with noise
+    of 25/255, in tiles of 128 (``benchmarks/tiling.py``).
 
     Args:
         model: A model with a method ``restore``, or the name or file of a checkpoint. It is moved
