@@ -11,6 +11,7 @@ import vbl
 from vbl import checkpoints
 from vbl.checkpoints import BadCheckpoint, ffdnet, load, load_weights, read_weights, save_weights
 from vbl.datasets import DataUnavailable, UnknownName
+from vbl.models import virnet
 from vbl.models.supervised import Config, Supervised
 
 TINY = Config("DnCNN", {"width": 4, "depth": 3})
@@ -39,6 +40,12 @@ def test_what_is_saved_is_loaded(tmp_path, model):
     assert torch.equal(loaded.restore(y).image, model.restore(y).image)
     assert loaded.config == model.config and loaded.about["seed"] == 3
     assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_a_configuration_with_tuples_survives_json(tmp_path):
+    config = virnet.Config(widths=(4, 4, 8), blocks=(1, 1, 2), sigma_width=4)
+    save_weights(tmp_path / "a.safetensors", virnet.VIRNet(config), {})
+    assert load_weights(tmp_path / "a.safetensors").config == config
 
 
 def test_half_precision_halves_the_file_and_barely_changes_the_result(tmp_path, model):

@@ -85,13 +85,20 @@ def load_weights(path: Path, *, device: str | torch.device | None = None) -> nn.
         raise BadCheckpoint(f"{path} holds the model {about.get('model')!r}; known: {known}")
     build, config = MODELS[about["model"]]
     try:
-        model = build(config(**about["config"]))
+        model = build(config(**_with_tuples(about["config"])))
         model.load_state_dict({name: t.float() for name, t in tensors.items()})
     except (TypeError, ValueError, RuntimeError) as reason:
         line = " ".join(str(reason).split())[:200]
         raise BadCheckpoint(f"{path} does not fit {about['model']}: {line}") from reason
     model.about = about
     return model.eval().requires_grad_(False).to(device)
+
+
+def _with_tuples(value: Any) -> Any:
+    """Settings as they were before JSON, which knows no tuples, made lists of them."""
+    if isinstance(value, Mapping):
+        return {name: _with_tuples(item) for name, item in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -90,7 +90,7 @@ def local_variance(
     shared: bool,
     floor: float = 1e-10,
 ) -> Float[Tensor, "b n h w"]:
-    """ξ, the noise variance around every pixel of a pair; VIRNet's Eq. (5).
+    """ξ, the noise variance around every pixel of a pair, :eq:`eq-xi`; VIRNet's Eq. (5).
 
     The squared differences through a Gaussian window of side p. The image is continued by
     reflection.

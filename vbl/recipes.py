@@ -292,13 +292,19 @@ VDN_DENOISE = Recipe(
     data=BERKELEY,
     presets={
         "quick": Preset(
-            config=vdn.Config(widths=(16, 32, 64), sigma_width=16), steps=250, clip=VDN_CLIP
+            config=vdn.Config(network="ResUNet", widths=(16, 32, 48), sigma_width=16),
+            steps=300,
+            clip=VDN_CLIP,
         ),
         "classroom": Preset(
-            config=vdn.Config(widths=(16, 32, 64, 128), sigma_width=16), steps=2000, clip=VDN_CLIP
+            config=vdn.Config(network="ResUNet", widths=(32, 64, 96), sigma_width=16),
+            steps=2000,
+            clip=VDN_CLIP,
         ),
         "ship": Preset(
-            config=vdn.Config(widths=(16, 32, 64, 128), sigma_width=16), steps=6000, clip=VDN_CLIP
+            config=vdn.Config(network="ResUNet", widths=(32, 64, 96), sigma_width=16),
+            steps=5000,
+            clip=VDN_CLIP,
         ),
         "paper": Preset(
             config=vdn.Config(), steps=300_000, batch=64, size=128, lr=2e-4, warmup=0.04,

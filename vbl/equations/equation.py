@@ -12,6 +12,7 @@ from torch import Tensor
 QUADRATURE = "quadrature"
 MONTE_CARLO = "Monte Carlo"
 FINITE_DIFFERENCES = "finite differences"
+AUTOGRAD = "autograd"
 ALGEBRA = "algebra"
 MINIMISATION = "minimisation"
 LIMIT = "limit"

@@ -1,5 +1,7 @@
 """VDN: one pixel's bound, assembled from the library, against a double integral."""
 
+import torch
+
 from vbl.distributions import expected_log_normal, inverse_gamma_mode, kl_inverse_gamma, kl_normal
 from vbl.elbo import Elbo
 from vbl.equations.densities import (
@@ -8,6 +10,7 @@ from vbl.equations.densities import (
     kl_normals_by_quadrature,
 )
 from vbl.equations.equation import (
+    AUTOGRAD,
     FINITE_DIFFERENCES,
     LIMIT,
     QUADRATURE,
@@ -107,8 +110,32 @@ def limit_is_the_squared_error() -> float:
     return relative(-eps0_sq * bound.total, (mu - x) ** 2 / 2)
 
 
-def _vdn(name, statement, functions, check, how, tolerance=1e-9) -> Equation:
-    return Equation("VDN", "slide", name, statement, functions, check, how, tolerance)
+def conjugate_optimum() -> float:
+    """The slope of a pixel's bound at the posterior of conjugate statistics, in all parameters."""
+
+    def optimum(y, x, xi):
+        """The four parameters by alternating between the two updates."""
+        mu, m_sq, shape = x, EPS0_SQ, P**2 / 2 - 0.5
+        for _ in range(50):
+            scale = _prior_scale(xi) + ((y - mu) ** 2 + m_sq) / 2
+            m_sq = 1 / (1 / EPS0_SQ + shape / scale)
+            mu = m_sq * (x / EPS0_SQ + shape / scale * y)
+        return mu, m_sq, shape, scale
+
+    def error(y, x, xi):
+        mu, *positive = optimum(y, x, xi)
+        logs = real(*positive).log().requires_grad_()
+        mean = real(mu).requires_grad_()
+        m_sq, shape, scale = logs.exp().unsqueeze(1)
+        bound = pixel_bound(real(y), real(x), real(xi), mean, m_sq, shape, scale).total.sum()
+        by_log, by_mean = torch.autograd.grad(bound, (logs, mean))
+        return max(by_log.abs().max().item(), by_mean.abs().item() * EPS0_SQ**0.5)
+
+    return worst(error(y, x, xi) for y, x, xi, *_ in PIXELS)
+
+
+def _vdn(name, statement, functions, check, how, tolerance=1e-9, label=None) -> Equation:
+    return Equation("VDN", "slide", name, statement, functions, check, how, tolerance, label)
 
 
 EQUATIONS = (
@@ -160,5 +187,16 @@ EQUATIONS = (
         limit_is_the_squared_error,
         LIMIT,
         1e-6,
+    ),
+    _vdn(
+        "the optimum of a free posterior",
+        r"\tfrac{1}{m_i^2} = \tfrac{1}{\latentvar} + \tfrac{\alpha_i}{b_i}, \quad"
+        r" \alpha_i = \tfrac{\window^2 - 1}{2}, \quad b_i = \tfrac{\window^2}{2} \xi_i"
+        r" + \tfrac12 [(y_i - \mu_i)^2 + m_i^2]",
+        (expected_log_normal, kl_normal, kl_inverse_gamma),
+        conjugate_optimum,
+        AUTOGRAD,
+        1e-9,
+        "eq-vdn-optimum",
     ),
 )

@@ -33,6 +33,7 @@ from vbl.equations.equation import (
     standard_errors,
     worst,
 )
+from vbl.noise_maps import local_variance
 
 ALPHA0S = (24.5, 40.5, 60.5)  # p²/2 for windows of 7, 9 and 11 pixels
 KAPPA0, EPS0_SQ = 50.0, 1e-6
@@ -56,18 +57,26 @@ def modes() -> float:
 
 
 def local_variance_is_unbiased() -> float:
-    """The mean of ξ over pictures of noise, a Gaussian filter of side 7, is the variance."""
-    r = np.arange(7) - 3
-    row = np.exp(-(r**2) / (2 * 1.4**2))
-    window = torch.as_tensor(np.outer(row, row) / row.sum() ** 2)
+    """The mean of ξ in the middle of pictures of noise is the variance."""
 
     def chunks():
         generator = seeded()
         for _ in range(5):
-            difference = 0.1 * torch.randn(10_000, 7, 7, generator=generator).double()
-            yield (window * difference**2).sum((1, 2))[:, None]
+            noise = 0.1 * torch.randn(10_000, 1, 7, 7, generator=generator).double()
+            xi = local_variance(noise, torch.zeros_like(noise), 7, 1.4, shared=True)
+            yield xi[:, 0, 3, 3, None]
 
     return standard_errors(chunks(), real(0.1**2))
+
+
+def floor_of_the_divergence() -> float:
+    """The mean KL of the true variance to the priors of many windows, against its second order."""
+    noise = torch.randn(1, 3, 700, 700, generator=seeded()).double()
+    xi = local_variance(noise, torch.zeros_like(noise), 7, 1.4, shared=True)
+    mean = kl_inverse_gamma(real(23.5), real(24.5), real(23.5), 24.5 * xi).mean()
+    row = torch.exp(-((torch.arange(7).double() - 3) ** 2) / (2 * 1.4**2))
+    weights = torch.outer(row, row) / row.sum() ** 2
+    return relative(mean, 23.5 * (weights**2).sum() / 3)
 
 
 def noise_of_a_map() -> float:
@@ -209,10 +218,11 @@ EQUATIONS = (
         "local noise variance",
         r"\localvar = G\left((\observed - \clean)^2;\, \window\right), \quad"
         r" \E[\xi_i] = \sigma^2 \text{ for even noise}",
-        (),
+        (local_variance,),
         local_variance_is_unbiased,
         MONTE_CARLO,
         FIVE_STANDARD_ERRORS,
+        label="eq-xi",
     ),
     _virnet(
         "16–18",
@@ -284,7 +294,7 @@ EQUATIONS = (
         optimum_of_a_channel,
         MINIMISATION,
         1e-6,
-        label="eq-optimal-beta",
+        label="eq-beta-star",
     ),
     _virnet(
         "–",
@@ -295,6 +305,18 @@ EQUATIONS = (
         optimum_of_one_map,
         MINIMISATION,
         1e-6,
-        label="eq-optimal-beta",
+        label="eq-beta-star",
+    ),
+    _virnet(
+        "–",
+        "floor of the noise's divergence",
+        r"(\noiseshape - 1) \E\left[ \tfrac{\xi_i}{\sigma_i^2} - 1"
+        r" - \log \tfrac{\xi_i}{\sigma_i^2} \right] \approx"
+        r" \tfrac12 (\noiseshape - 1) \Var\left[\tfrac{\xi_i}{\sigma_i^2}\right]",
+        (kl_inverse_gamma, local_variance),
+        floor_of_the_divergence,
+        MONTE_CARLO,
+        0.03,
+        label="eq-kl-floor",
     ),
 )

@@ -155,7 +155,7 @@ class VIRNet(nn.Module):
     def bound(
         self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
     ) -> Elbo:
-        """L = E log p(y | z, σ²) - KL_z - KL_σ, Eq. (18)."""
+        """L = E log p(y | z, σ²) - KL_z - KL_σ, :eq:`eq-virnet-bound`; Eq. (18)."""
         alpha0, eps0_sq, xi = self.config.alpha0, self.config.eps0_sq, self.xi(batch)
         if self.config.likelihood == "exact":
             shape, scale = alpha0 - 1, alpha0 * q.mode
