@@ -240,6 +240,16 @@ VIRNET_DENOISE_FREE = replace(
     | {"ship": replace(VIRNET_DENOISE.presets["classroom"], steps=5000)},
 )
 
+VIRNET_DENOISE_TRUE_MAP = replace(
+    VIRNET_DENOISE,
+    name="virnet-denoise-true-map",
+    about="The same with the true noise map for ξ, as the authors train on synthetic noise",
+    presets={
+        name: replace(preset, config=replace(preset.config, xi="true"))
+        for name, preset in VIRNET_DENOISE_FREE.presets.items()
+    },
+)
+
 DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at night, noon
 
 
@@ -320,6 +330,7 @@ RECIPES: dict[str, Recipe] = {
         DNCNN,
         VDN_DENOISE,
         VIRNET_DENOISE,
+        VIRNET_DENOISE_TRUE_MAP,
         VIRNET_DENOISE_FREE,
         VIRNET_DENOISE_REAL,
     )

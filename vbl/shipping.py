@@ -29,6 +29,9 @@ LIMIT_MB = 48  # the largest checkpoint that ships
 DENOISING = tuple(("cbsd68", {"sigma": sigma}) for sigma in (15, 25, 50))
 
 
+PHOTOGRAPHS = (("cc15", {}), ("polyu100", {}))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A checkpoint to be trained.
@@ -58,13 +61,45 @@ QUEUE: dict[str, Job] = {
         why="the baseline every chapter compares with: VIRNet's restorer under the squared error",
     ),
     "dncnn": Job(recipe="dncnn", preset="ship", why="the baseline the papers compare with"),
+    "vdn-denoise": Job(recipe="vdn-denoise", preset="ship", why="VDN, VIRNet's predecessor"),
     "virnet-denoise": Job(
         recipe="virnet-denoise", preset="ship", why="VIRNet for noise that varies over the picture"
+    ),
+    "virnet-denoise-true-map": Job(
+        recipe="virnet-denoise-true-map",
+        preset="ship",
+        why="VIRNet taught by the true noise map instead of the window",
+    ),
+    "virnet-denoise-free": Job(
+        recipe="virnet-denoise-free",
+        preset="ship",
+        why="VIRNet trained on what the book brings along: repeat it without a download",
+    ),
+    "virnet-denoise-real": Job(
+        recipe="virnet-denoise-real",
+        preset="ship",
+        why="VIRNet for photographs, trained on a simulated camera",
+        scores=PHOTOGRAPHS,
     ),
     "virnet-denoise-paper": Job(
         recipe="virnet-denoise",
         preset="paper",
         why="VIRNet's denoiser at the paper's size",
+        half=True,
+        needs_gpu=True,
+    ),
+    "virnet-denoise-real-paper": Job(
+        recipe="virnet-denoise-real",
+        preset="paper",
+        why="VIRNet for photographs at the paper's size",
+        scores=PHOTOGRAPHS,
+        half=True,
+        needs_gpu=True,
+    ),
+    "vdn-denoise-paper": Job(
+        recipe="vdn-denoise",
+        preset="paper",
+        why="VDN at its authors' size",
         half=True,
         needs_gpu=True,
     ),
