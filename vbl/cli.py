@@ -1,4 +1,4 @@
-"""The command line: ``vbl train | evaluate | reproduce | data | info``.
+"""The command line: ``vbl train | restore | evaluate | reproduce | data | info``.
 
 Exit codes: 0; 1 for an error, one line on stderr (VBL_DEBUG=1 shows its traceback); 2 for a line of
 arguments that cannot be understood; 130 after Ctrl-C.

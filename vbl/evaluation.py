@@ -93,8 +93,8 @@ def evaluate(
     """Degrade the pictures of a set, restore them, compare with the truth.
 
     Args:
-        model: A model, the name or file of a checkpoint, or a key of `vbl.methods.CLASSICAL`. What
-            must be told the noise level is told the true one.
+        model: A model, the name or file of a checkpoint, a key of `vbl.methods.CLASSICAL`, or A+B
+            (`vbl.methods.find_method`). What must be told the noise level is told the true one.
         dataset: A name of the catalogue, or a folder of pictures or of pairs ``NAME_noisy`` and
             ``NAME_clean``; pairs take no option.
         sigma: Standard deviation of white noise, 0 to 255.

@@ -106,9 +106,10 @@ def restore_file(
         del y  # of 24 megapixels it would hold 0.3 GB while the files are written
         _write(restored, small, _outputs(photo, Path(drafts)))
         for draft, path in zip(_outputs(photo, Path(drafts)), _outputs(photo, folder), strict=True):
-            path.unlink(missing_ok=True)  # also a map of a model that infers none
             if draft.exists():
                 draft.replace(path)
+            else:  # a map that an earlier model inferred
+                path.unlink(missing_ok=True)
     return f"{_outputs(photo, folder)[0]}{_noise(restored.noise_std)}"
 
 
