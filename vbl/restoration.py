@@ -159,9 +159,11 @@ def _in_channels_of(model: nn.Module, image: Tensor) -> Tensor:
 
 def _tiles(model: nn.Module, image: Tensor, size: int, overlap: int | None) -> list[Tile]:
     height, width = image.shape[-2:]
+    grid = {"size": size, "stride": stride(model)}
     if overlap is None:
-        overlap = receptive_radius(model) if max(height, width) > size else 0
-    return tiles(height, width, size=size, overlap=overlap, stride=stride(model))
+        several = len(tiles(height, width, overlap=0, **grid)) > 1
+        overlap = receptive_radius(model) if several else 0
+    return tiles(height, width, overlap=overlap, **grid)
 
 
 # What is answered
