@@ -147,13 +147,13 @@ def test_tiles_cannot_be_seen(name, ensemble, height, width, tile):
     assert whole.image.shape == y.shape
 
 
-@pytest.mark.parametrize("name", MODELS)
 def test_a_tile_that_is_no_multiple_of_the_stride_has_its_margin():
     model, y = make(MODELS, "FFDNet"), picture(1, 9)
     cut, whole = (restore(model, y, tile=n, device="cpu", **told("FFDNet", y)) for n in (9, 100))
     assert difference(cut, whole) <= 1e-4
 
 
+@pytest.mark.parametrize("name", MODELS)
 def test_one_tile_is_what_the_model_says_itself(name):
     model, y = make(MODELS, name), picture(29, 23, batch=2)
     expected = model.restore(y, **told(name, y))
