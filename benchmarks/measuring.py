@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vbl.networks import Network
-
 LEAST_ROUNDS = 3
 
 
@@ -94,11 +92,6 @@ def matrix_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[
     side = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn(2, side, side, device=device).to(dtype)
     return lambda: a @ b, 2 * side**3 / 1e9
-
-
-def is_told(model: torch.nn.Module) -> bool:
-    """Whether a network in the model must be told the noise level."""
-    return any(isinstance(m, Network) and m.needs_noise_level for m in model.modules())
 
 
 def machine(device: torch.device) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch import nn
 
 from vbl.checkpoints import index, load
 from vbl.recipes import RECIPES, find_recipe
+from vbl.restoration import is_told
 from vbl.results import save_result
 
 
@@ -29,7 +30,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     y = torch.rand(1, 3, options.side, options.side, generator=generator)
     y = y.to(device, memory_format=torch.channels_last)
-    told = {"noise_std": y.new_full((1, 1, 1, 1), 25 / 255)} if measuring.is_told(model) else {}
+    told = {"noise_std": y.new_full((1, 1, 1, 1), 25 / 255)} if is_told(model) else {}
     restore = partial(model.restore, y, **told)
     with torch.inference_mode():
         restore()
