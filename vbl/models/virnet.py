@@ -46,7 +46,7 @@ class Config:
         told: What RNet is told beside y: the "mode" √β, a "sample" of σ from q(σ² | y), which makes
             q(z | y, σ²) a true conditional, or "nothing".
         gradient: "stop" lets SNet learn from its own terms only; with "flow", as in the authors'
-            code, it also feels KL_z through what RNet is told, a million times stronger.
+            code, it also feels KL_z through what RNet is told, many times stronger.
         likelihood: "exact" (σ² and z integrated out) or "monte carlo" (Eq. 20, one draw of each).
         sigma_width: Channels of SNet.
         sigma_depth: Convolutions of SNet.
