@@ -281,7 +281,7 @@ VIRNET_DENOISE_REAL = Recipe(
         ),
         "ship": Preset(
             config=virnet.Config(**REAL_WORLD, sigma_width=16, widths=(32, 64, 96), blocks=1),
-            steps=5000,
+            steps=4000,
             clip=VIRNET_CLIP,
         ),
         "paper": Preset(
