@@ -24,7 +24,8 @@ from vbl.evaluation import evaluate
 from vbl.metrics import psnr
 from vbl.models import supervised, virnet
 from vbl.pipeline import seeded
-from vbl.recipes import RESUNET, VIRNET_CLIP, VIRNET_DENOISE, Preset, Recipe
+from vbl.recipes import Preset, Recipe
+from vbl.recipes.denoising import RESUNET, VIRNET_CLIP, VIRNET_DENOISE
 from vbl.results import load_result, save_result
 from vbl.training import fit
 

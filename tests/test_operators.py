@@ -59,13 +59,13 @@ def test_a_delta_kernel_changes_nothing():
     delta = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
     delta[..., 2, 2] = 1
     x = random(1, 3, 8, 9)
-    assert torch.equal(blur(x, delta), x)
+    torch.testing.assert_close(blur(x, delta), x)
 
 
 def test_blur_convolves_and_does_not_correlate():
     x, k = torch.zeros(1, 1, 7, 7), torch.zeros(1, 1, 3, 3)
     x[..., 3, 3], k[..., 0, 2] = 1, 1  # one up, one right
-    assert blur(x, k)[0, 0].nonzero().tolist() == [[2, 4]]
+    assert (blur(x, k)[0, 0] > 0.5).nonzero().tolist() == [[2, 4]]
 
 
 def test_sampling_keeps_the_upper_left_pixel_of_each_block():

@@ -1,5 +1,6 @@
 """Restoring photographs in files: what is written, what is refused, and that a batch goes on."""
 
+import json
 import shlex
 
 import numpy as np
@@ -11,16 +12,22 @@ from test_bad_images import BAD_FILES
 
 from vbl import images
 from vbl.cli import main
-from vbl.models import supervised, vdn, virnet
+from vbl.models import supervised, vdn, virnet, virnet_sr
 
 MODELS = {
     "virnet": lambda: virnet.VIRNet(
         virnet.Config(sigma_width=4, sigma_depth=3, widths=(4, 6), blocks=1)
     ),
+    "virnet-sr": lambda: virnet_sr.VIRNetSR(
+        virnet_sr.Config(
+            scale=2, sigma_width=4, sigma_depth=3, kernel_width=4, kernel_blocks=1, widths=(4, 6)
+        )
+    ),
     "vdn": lambda: vdn.VDN(vdn.Config(widths=(4, 6), sigma_width=4, sigma_depth=3)),
     "ffdnet": lambda: supervised.Supervised(supervised.Config("FFDNet", {"width": 4, "depth": 3})),
 }
 ENDINGS = ("restored.png", "side_by_side.png", "noise_std.npy", "noise_std.png")
+SR_ENDINGS = ("restored.png", "side_by_side.png", "kernel.png", "kernel.json")
 
 
 @pytest.fixture
@@ -49,6 +56,22 @@ def written(folder) -> set[str]:
 def size(path) -> tuple[int, int]:
     with Image.open(path) as picture:
         return picture.size
+
+
+def test_super_resolution_enlarges_and_writes_the_kernel_and_its_parameters(here, capsys):
+    assert vbl("in/000.png --model virnet-sr --tile 16") == 0
+    assert written(here / "out") == {f"000_{end}" for end in SR_ENDINGS}
+    width, height = size("in/000.png")
+    assert size("out/000_restored.png") == (2 * width, 2 * height)
+    with torch.no_grad():
+        expected = tiny("virnet-sr").restore(images.read("in/000.png"))
+    about = json.loads((here / "out" / "000_kernel.json").read_text())
+    kernel = torch.tensor(about["kernel"])
+    torch.testing.assert_close(kernel, expected.kernel[0, 0], rtol=0, atol=1e-6)
+    parameters = torch.tensor([about[name] for name in ("lambda1_sq", "lambda2_sq", "rho")])
+    torch.testing.assert_close(parameters, expected.kernel_parameters[0])
+    assert about["noise_std"] == pytest.approx(expected.noise_std.item())
+    assert "blur std" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("model", "channels"), [("virnet", 1), ("vdn", 3)])

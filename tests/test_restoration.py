@@ -258,7 +258,7 @@ def test_a_model_that_does_not_restore_is_refused():
 def test_a_model_that_changes_the_size_is_refused():
     model = Recorder()
     model.restore = lambda y: Restoration(y[..., ::2, ::2])
-    with pytest.raises(ValueError, match="model: expected one that keeps the size"):
+    with pytest.raises(ValueError, match="model: expected one that makes"):
         restore(model, picture(8, 8), device="cpu")
 
 

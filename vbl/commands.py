@@ -110,10 +110,10 @@ class Train:
         if not finished:
             again = replace(self, resume=True, overwrite=False)
             return f"stopped; the state is in {folder}. To go on:\n  {again.spelled()}"
-        weights = folder / "weights.safetensors"
-        pictures = "cbsd68" if os.environ.get("VBL_DATA") else "photographs"
-        judge = shlex.join(["vbl", "evaluate", str(weights), pictures, "--sigma", "25"])
-        return f"done; the weights are in {weights}. To measure them:\n  {judge}"
+        from vbl.printing import first_test
+
+        judge = ["vbl", "evaluate", str(folder / "weights.safetensors"), *first_test(self.recipe)]
+        return f"done; the weights are in {judge[2]}. To measure them:\n  {shlex.join(judge)}"
 
     def spelled(self) -> str:
         """The line that describes this run."""
@@ -132,8 +132,8 @@ class Restore:
     $ vbl restore night.jpg -o out
     $ vbl restore a.png b.png -o out --model ffdnet --sigma 25
 
-    Writes night_restored.png, night_side_by_side.png and, where the model infers it, the standard
-    deviation of the noise: night_noise_std.png and, for an image in [0, 1], night_noise_std.npy.
+    Writes night_restored.png, night_side_by_side.png and what the model infers: the noise's
+    standard deviation, night_noise_std.png and .npy, and the blur, night_kernel.png and .json.
 
     Attributes:
         photos: PNG, JPEG, TIFF, BMP, GIF or WebP.

@@ -5,20 +5,18 @@ the images' device) and returns a `Degraded`. Noise is never clipped, unless the
 it clips (`jpeg`, `camera`). Levels are standard deviations in the images' units: 25/255, not 25.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from vbl import camera as _camera
+from vbl.images import through_jpeg
 from vbl.kernels import gaussian_kernel, motion_kernel, random_gaussian_parameters
 from vbl.noise_maps import case_noise_map, training_noise_map
-from vbl.operators import bicubic_downsample, blur, check_scale, downsample
+from vbl.operators import SAMPLINGS, blur, check_scale
 
 # A level is one number, one per image, or a range (low, high) to draw one per image from.
 Level = float | tuple[float, float] | Float[Tensor, " levels"]
@@ -267,17 +265,17 @@ def blind_sr(
         ValueError: If s does not divide the size, or `sampling` is neither.
     """
     _check(x)
-    samplers = {"direct": downsample, "bicubic": bicubic_downsample}
-    if sampling not in samplers:
+    if sampling not in SAMPLINGS:
         raise ValueError(f"sampling: expected 'direct' or 'bicubic', got {sampling!r}")
     check_scale(x, scale)
+    truth = {}
     if kernel is None:
         parameters = random_gaussian_parameters(len(x), scale, generator=generator)
+        truth = dict(zip(("lambda1_sq", "lambda2_sq", "rho"), parameters, strict=True))
         kernel = gaussian_kernel(*parameters, size=21).to(x)
-    y, var = _add_white_noise(
-        samplers[sampling](blur(x, kernel, "symmetric"), scale), std, generator
-    )
-    return Degraded(y, x, var, kernel.expand(len(x), -1, -1, -1), scale)
+    small = SAMPLINGS[sampling](blur(x, kernel, "symmetric"), scale)
+    y, var = _add_white_noise(small, std, generator)
+    return Degraded(y, x, var, kernel.expand(len(x), -1, -1, -1), scale, truth)
 
 
 def jpeg(
@@ -300,16 +298,8 @@ def jpeg(
     q = _level(quality, x, generator).round()
     if q.min() < 1 or q.max() > 95:
         raise ValueError(f"quality: expected 1 ... 95, got {q.min():.0f} to {q.max():.0f}")
-    y = torch.stack([_through_jpeg(image, int(v)) for image, v in zip(x, q, strict=True)])
+    y = torch.stack([through_jpeg(image, int(v)) for image, v in zip(x, q, strict=True)])
     return Degraded(y, x, truth={"quality": q})
-
-
-def _through_jpeg(image: Tensor, quality: int) -> Tensor:
-    pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
-    file, grey = io.BytesIO(), len(image) == 1
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality)
-    back = np.asarray(Image.open(file), np.float32).reshape(pixels.shape) / 255
-    return torch.from_numpy(back).permute(2, 0, 1).to(image)
 
 
 def camera(

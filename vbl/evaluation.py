@@ -186,8 +186,8 @@ def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
 
 
 def _to_cpu(restored: Restoration) -> Restoration:
-    parts = (restored.image, restored.noise_std, restored.kernel)
-    return Restoration(*(part if part is None else part.cpu() for part in parts))
+    parts = vars(restored).items()
+    return Restoration(**{name: part if part is None else part.cpu() for name, part in parts})
 
 
 def _check(image: Tensor, truth: Tensor) -> None:

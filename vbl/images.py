@@ -7,6 +7,7 @@ not one. Nothing is repaired in silence, and no global state of Pillow is touche
 functions may be called from several threads.
 """
 
+import io
 import os
 import struct
 import sys
@@ -151,6 +152,20 @@ def write(path: Any, image: Any, *, bits: int = 8, quality: int = 95) -> None:
             picture.save(file, "PNG" if suffix == ".png" else "JPEG", **options)
     except OSError as reason:
         raise OSError(f"cannot write {path}: {reason.strerror or reason}") from reason
+
+
+def through_jpeg(image: Float[Tensor, "c h w"], quality: int) -> Float[Tensor, "c h w"]:
+    """Encode an image with Pillow's JPEG and decode it.
+
+    Args:
+        image: (1 or 3, H, W) in [0, 1]; rounded to 8 bits first.
+        quality: Quality factor, 1 ... 95.
+    """
+    pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
+    file, grey = io.BytesIO(), len(image) == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality)
+    back = np.asarray(Image.open(file), np.float32).reshape(pixels.shape) / 255
+    return torch.from_numpy(back).permute(2, 0, 1).to(image)
 
 
 def _check_file(path: Path) -> None:

@@ -2,9 +2,12 @@
 
 Of ``night.jpg`` become ``night_restored.png``, ``night_side_by_side.png`` and, where the model
 infers the noise, its standard deviation at every pixel: ``night_noise_std.npy``, float32 (1 or 3,
-H, W) in the units of an image in [0, 1], and ``night_noise_std.png`` to look at.
+H, W) in the units of an image in [0, 1], and ``night_noise_std.png`` to look at. Where it infers a
+blur kernel: ``night_kernel.png`` to look at and ``night_kernel.json``, the kernel with its
+parameters and, where that is one number, the standard deviation of the noise.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +23,7 @@ from torch.nn import functional as F
 from vbl.devices import find_device
 from vbl.files import complete_or_absent
 from vbl.images import read, write
-from vbl.plots import NOISE_COLOURS, show_maps, use_style
+from vbl.plots import NOISE_COLOURS, show_kernels, show_maps, use_style
 from vbl.restoration import Restoration, is_told, restore
 
 SHOWN = 640  # the longer side of a photograph in a figure, at most, in pixels
@@ -110,20 +113,30 @@ def restore_file(
                 draft.replace(path)
             else:  # a map that an earlier model inferred
                 path.unlink(missing_ok=True)
-    return f"{_outputs(photo, folder)[0]}{_noise(restored.noise_std)}"
+    return f"{_outputs(photo, folder)[0]}{_noise(restored.noise_std)}{_blur(restored)}"
 
 
-def _outputs(photo: Path, folder: Path) -> tuple[Path, Path, Path, Path]:
-    endings = ("restored.png", "side_by_side.png", "noise_std.npy", "noise_std.png")
-    restored, side_by_side, array, drawn = (folder / f"{photo.stem}_{end}" for end in endings)
-    return restored, side_by_side, array, drawn
+ENDINGS = (
+    "restored.png",
+    "side_by_side.png",
+    "noise_std.npy",
+    "noise_std.png",
+    "kernel.png",
+    "kernel.json",
+)
+
+
+def _outputs(photo: Path, folder: Path) -> tuple[Path, ...]:
+    return tuple(folder / f"{photo.stem}_{ending}" for ending in ENDINGS)
 
 
 def _write(restored: Restoration, photo: Tensor, outputs: Sequence[Path]) -> None:
     """Write all there is; `photo` is the shrunk photograph."""
-    path, side_by_side, array, drawn = outputs
+    path, side_by_side, array, drawn, kernel, about_kernel = outputs
     write(path, restored.image.clamp_(0, 1))  # in place, for the memory
     std = restored.noise_std
+    if std is not None and std.shape[-2:].numel() == 1:
+        std = None  # no map
     if std is not None:
         with complete_or_absent(array) as file:
             np.save(file, std[0].cpu().numpy())
@@ -134,6 +147,22 @@ def _write(restored: Restoration, photo: Tensor, outputs: Sequence[Path]) -> Non
         _save(_side_by_side(pictures, std), side_by_side)
         if std is not None:
             _save(show_maps({"inferred noise": std}), drawn)
+        if restored.kernel is not None:
+            _save(show_kernels({"inferred kernel": restored.kernel}), kernel)
+    if restored.kernel is not None:
+        with complete_or_absent(about_kernel) as file:
+            file.write(json.dumps(_about_kernel(restored), indent=2).encode())
+
+
+def _about_kernel(restored: Restoration) -> dict[str, Any]:
+    """What `ENDINGS`' last file holds; lengths in pixels of the restored image."""
+    about: dict[str, Any] = {"kernel": restored.kernel[0, 0].tolist()}
+    if restored.kernel_parameters is not None:
+        values = restored.kernel_parameters[0].tolist()
+        about |= dict(zip(("lambda1_sq", "lambda2_sq", "rho"), values, strict=True))
+    if restored.noise_std is not None and restored.noise_std[0].numel() == 1:
+        about["noise_std"] = restored.noise_std.item()
+    return about
 
 
 def _side_by_side(pictures: Mapping[str, Tensor], std: Tensor | None) -> Figure:
@@ -170,8 +199,18 @@ def _shrunk(image: Tensor) -> Tensor:
     return F.avg_pool2d(image, factor, ceil_mode=True).cpu()
 
 
+def _blur(restored: Restoration) -> str:
+    if restored.kernel_parameters is None:
+        return ""
+    lambda1_sq, lambda2_sq, rho = restored.kernel_parameters[0].tolist()
+    widths = f"{math.sqrt(lambda1_sq):.2f} x {math.sqrt(lambda2_sq):.2f}"
+    return f"; blur std {widths} pixels, correlation {rho:.2f}"
+
+
 def _noise(std: Tensor | None) -> str:
     if std is None:
         return ""
+    if std.numel() == 1:
+        return f": noise std {255 * std.item():.1f} (of 255)"
     low, mean, high = (255 * value for value in (std.min(), std.mean(), std.max()))
     return f": noise std {mean:.1f}, from {low:.1f} to {high:.1f} (of 255)"

@@ -75,6 +75,14 @@ def machine_lines() -> Iterator[str]:
     yield _line("classical", ", ".join(CLASSICAL))
 
 
+def first_test(recipe: str) -> list[str]:
+    """What ``vbl evaluate`` is given to measure what a recipe trains, after its name."""
+    pictures = "cbsd68" if os.environ.get("VBL_DATA") else "photographs"
+    scale = next((getattr(p.config, "scale", 1) for p in RECIPES[recipe].presets.values()), 1)
+    task = ["--sigma", "25"] if scale == 1 else ["--scale", str(scale), "--kernel", "all"]
+    return [pictures, *task]
+
+
 def score_text(score: Mapping[str, Any]) -> str:
     """A score of the index of checkpoints, like "cbsd68 sigma 25: 31.23 dB"."""
     given = ("sigma", "case", "scale", "kernel", "quality")

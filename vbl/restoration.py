@@ -8,7 +8,8 @@
     vbl.restore("ffdnet", y, noise_std=25 / 255)        one that must be told the noise level
 
 A large image is restored in tiles, so memory holds the image, what is inferred of each pixel, and
-one tile of the networks' features.
+one tile of the networks' features. What belongs to the whole image, such as the kernel that blurred
+it, is inferred once, before.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from vbl.networks import pad_to_multiple
 from vbl.rendering import is_static
 from vbl.tiling import Tile, networks_in, receptive_radius, stride, tiles
 
+MIDDLE = 1024  # side in pixels of what is looked at of a large image as a whole
+
 
 @dataclass(frozen=True)
 class Restoration:
@@ -32,13 +35,16 @@ class Restoration:
 
     Attributes:
         image: Restored images (B, C, H, W), not clipped.
-        noise_std: Inferred standard deviation of the noise (B, 1 or C, h, w), or None.
+        noise_std: Inferred standard deviation of the noise, (B, 1 or C, h, w) or, one number for
+            each image, (B, 1, 1, 1); or None.
         kernel: Inferred blur kernels (B, 1, k, k), or None.
+        kernel_parameters: Their λ1², λ2² in pixels² and ρ, (B, 3), where they are Gaussian.
     """
 
     image: Float[Tensor, "b c h w"]
     noise_std: Tensor | None = None
     kernel: Tensor | None = None
+    kernel_parameters: Tensor | None = None
 
 
 def restore(
@@ -76,9 +82,9 @@ def restore(
         progress: Show a bar over the tiles; a text stands before it.
 
     Returns:
-        On the device of `image`, without gradients: the images and, where the model infers one,
-        the map of the noise (B, 1 or C, H, W). What belongs to a whole image, such as a kernel, is
-        not inferred from tiles: it is None.
+        On the device of `image`, without gradients: the images, s times as large where the model
+        is one of super-resolution, and what the model infers. What belongs to the whole image is
+        inferred once, from its middle where it has more than 1024 x 1024 pixels.
 
     Raises:
         ValueError: When an argument does not fit the others.
@@ -91,7 +97,7 @@ def restore(
     model = _find_model(model).eval().to(target)
     level = _noise_level(model, image, noise_std)
     pixels = _in_channels_of(model, image)
-    answer = _ensemble(model) if ensemble else _answer(model)
+    answer = (_ensemble if ensemble else _answer)(model, pixels, target)
     parts = _tiles(model, image, tile, overlap)
     label, hidden = progress if isinstance(progress, str) else None, not progress or is_static()
     results: dict[str, Tensor] = {}
@@ -100,6 +106,11 @@ def restore(
             shown = (_cut(pixels, part, target), _cut(level, part, target))
             _paste(results, answer(*shown), part, image)
     return Restoration(**results)
+
+
+def scale_of(model: nn.Module) -> int:
+    """How many times larger a model restores an image than it is given."""
+    return getattr(getattr(model, "config", None), "scale", 1)
 
 
 def is_told(model: nn.Module) -> bool:
@@ -159,10 +170,11 @@ def _in_channels_of(model: nn.Module, image: Tensor) -> Tensor:
 
 def _tiles(model: nn.Module, image: Tensor, size: int, overlap: int | None) -> list[Tile]:
     height, width = image.shape[-2:]
-    grid = {"size": size, "stride": stride(model)}
+    by_pixel = model.restorer if hasattr(model, "infer") else model
+    grid = {"size": size, "stride": stride(by_pixel)}
     if overlap is None:
         several = len(tiles(height, width, overlap=0, **grid)) > 1
-        overlap = receptive_radius(model) if several else 0
+        overlap = receptive_radius(by_pixel) if several else 0
     return tiles(height, width, overlap=overlap, **grid)
 
 
@@ -171,34 +183,63 @@ def _tiles(model: nn.Module, image: Tensor, size: int, overlap: int | None) -> l
 Answer = Callable[[Tensor, Tensor | None], Restoration]
 
 
-def _answer(model: nn.Module) -> Answer:
+def _answer(
+    model: nn.Module, image: Tensor, device: torch.device, way: tuple[int, bool] = (0, False)
+) -> Answer:
+    """The answer to parts of an image that are turned and mirrored in one way."""
+    whole = _whole(model, image, device, way)
+    scale = scale_of(model)
+
     def answer(y: Tensor, level: Tensor | None) -> Restoration:
-        restored = model.restore(y) if level is None else model.restore(y, noise_std=level)
-        if restored.image.shape != y.shape:
-            sizes = f"{tuple(y.shape)} to {tuple(restored.image.shape)}"
-            raise ValueError(f"model: expected one that keeps the size, it restores {sizes}")
+        told = whole if level is None else {"noise_std": level}
+        restored = model.restore(y, **told)
+        expected = tuple(scale * side for side in y.shape[-2:])
+        if restored.image.shape[-2:] != expected:
+            sizes = f"{tuple(y.shape[-2:])} to {tuple(restored.image.shape[-2:])}"
+            raise ValueError(f"model: expected one that makes {expected}, it restores {sizes}")
         return restored
 
     return answer
 
 
-def _ensemble(model: nn.Module) -> Answer:
+def _whole(
+    model: nn.Module, image: Tensor, device: torch.device, way: tuple[int, bool]
+) -> dict[str, Any]:
+    """What a model infers of a whole image before it restores its parts, as it wants it."""
+    if not hasattr(model, "infer"):
+        return {}
+    top, left = (max(side - MIDDLE, 0) // 2 for side in image.shape[-2:])
+    middle = image[..., top : top + MIDDLE, left : left + MIDDLE]
+    with torch.no_grad():
+        return {"inferred": model.infer(_turned(middle, *way).to(device))}
+
+
+def _ensemble(model: nn.Module, image: Tensor, device: torch.device) -> Answer:
     """The mean over the symmetries of the square.
 
     The image is padded first: then its reflections lie in the grid of the network as it does, and
     tiles agree with the whole.
     """
-    answer, multiple = _answer(model), stride(model)
+    if getattr(getattr(model, "config", None), "sampling", None) == "direct":
+        reason = "its samples lie in the corners of their blocks, and no longer after a turn"
+        raise ValueError(f"ensemble: {type(model).__name__} cannot be turned: {reason}")
+    multiple, scale = stride(model), scale_of(model)
+    ways = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
+    answers = {way: _answer(model, image, device, way) for way in ways}
 
     def mean(y: Tensor, level: Tensor | None) -> Restoration:
         (height, width), y = y.shape[-2:], pad_to_multiple(y, multiple)
         level = None if level is None else pad_to_multiple(level, multiple)
         sums: dict[str, Tensor] = {}
-        for turns, mirror in ((turns, mirror) for turns in range(4) for mirror in (False, True)):
-            given = [None if v is None else _turned(v, turns, mirror) for v in (y, level)]
-            for name, value in _maps(answer(*given)).items():
-                sums[name] = sums.get(name, 0) + _turned_back(value, turns, mirror) / 8
-        return Restoration(**{name: v[..., :height, :width] for name, v in sums.items()})
+        for way, answer in answers.items():
+            given = [None if v is None else _turned(v, *way) for v in (y, level)]
+            for name, value in _parts(answer(*given)).items():
+                back = _parameters_turned_back if name == "kernel_parameters" else _turned_back
+                sums[name] = sums.get(name, 0) + back(value, *way) / 8
+        sums["image"] = sums["image"][..., : scale * height, : scale * width]
+        if "noise_std" in sums:
+            sums["noise_std"] = sums["noise_std"][..., :height, :width]
+        return Restoration(**sums)
 
     return mean
 
@@ -212,10 +253,15 @@ def _turned_back(x: Tensor, turns: int, mirror: bool) -> Tensor:
     return x.flip(-1) if mirror else x
 
 
-def _maps(restored: Restoration) -> dict[str, Tensor]:
-    """What there is for each pixel."""
-    maps = {"image": restored.image, "noise_std": restored.noise_std}
-    return {name: value for name, value in maps.items() if value is not None}
+def _parameters_turned_back(x: Float[Tensor, "b 3"], turns: int, mirror: bool) -> Tensor:
+    """λ1², λ2² and ρ: a quarter turn swaps the axes, and it mirrors ρ, as a mirror does."""
+    x = x[:, [1, 0, 2]] if turns % 2 else x
+    return x * x.new_tensor([1, 1, -1]) if (turns + mirror) % 2 else x
+
+
+def _parts(restored: Restoration) -> dict[str, Tensor]:
+    """What there is."""
+    return {name: value for name, value in vars(restored).items() if value is not None}
 
 
 # Tiles
@@ -226,10 +272,27 @@ def _cut(x: Tensor | None, part: Tile, device: torch.device) -> Tensor | None:
 
 
 def _paste(results: dict[str, Tensor], restored: Restoration, part: Tile, image: Tensor) -> None:
-    """Write the kept part where it belongs, in images that are made when first written to."""
-    for name, value in _maps(restored).items():
+    """Write the kept part where it belongs, in images that are made when first written to.
+
+    What has no pixels of its own, as a kernel, is the same in every part.
+    """
+    seen = [piece.stop - piece.start for piece in part.seen]
+    for name, value in _parts(restored).items():
+        scale, rest = divmod(value.shape[-1], seen[1])
+        by_pixel = (
+            name in ("image", "noise_std") and rest == 0 and value.shape[-2] == scale * seen[0]
+        )
+        if not by_pixel:
+            results[name] = value.to(image.device)
+            continue
         if image.shape[1] == 1:
             value = value.mean(1, keepdim=True)
         if name not in results:
-            results[name] = image.new_empty(*value.shape[:2], *image.shape[-2:])
-        results[name][..., *part.kept] = value[..., *part.inside].to(image.device)
+            size = [scale * side for side in image.shape[-2:]]
+            results[name] = image.new_empty(*value.shape[:2], *size)
+        kept, inside = (_times(scale, where) for where in (part.kept, part.inside))
+        results[name][..., *kept] = value[..., *inside].to(image.device)
+
+
+def _times(scale: int, where: tuple[slice, slice]) -> tuple[slice, ...]:
+    return tuple(slice(scale * piece.start, scale * piece.stop) for piece in where)

@@ -1,0 +1,335 @@
+"""VIRNet's blind super-resolution: infer noise and blur, then restore, given both.
+
+Generative model (y of h x w pixels, z of sh x sw; one noise variance and one kernel per image):
+
+    y_i ~ N([(z * k)↓s]_i, σ²)      z_i ~ N(x_i, eps0²)      k = g(λ1², λ2², ρ)
+    σ² ~ IG(alpha0 - 1, alpha0 ξ)   λ_l² ~ IG(kappa0 - 1, kappa0 λ̂_l²)   ρ ~ N(ρ̂, r0²)
+
+with x the clean image of the training pair, ξ, λ̂_l² and ρ̂ what it was degraded by, which are the
+modes of the priors. Posterior, from y alone, with Λ = (λ1², λ2², ρ):
+
+    q(σ², Λ, z | y) = q(σ² | y) q(Λ | y) q(z | y, σ², Λ)
+    q(σ² | y) = IG(alpha0 - 1, alpha0 β),        β = SNet(y), averaged over the image
+    q(λ_l² | y) = IG(kappa0 - 1, kappa0 η_l)     q(ρ | y) = N(m, r0²),    η, m = KNet(y)
+    q(z_i | y, σ², Λ) = N(μ_i, eps0²),           μ = RNet(y, √β, η, m)
+
+Yue et al., "Deep variational network toward blind image restoration", Eq. (6)-(14), (18)-(24).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Normal
+from torch.nn import functional as F
+
+from vbl.degradations import Degraded
+from vbl.distributions import (
+    expected_log_normal,
+    inverse_gamma_log_prob,
+    kl_inverse_gamma,
+    kl_normal,
+    rsample_inverse_gamma,
+)
+from vbl.elbo import Elbo, per_image
+from vbl.kernels import gaussian_kernel
+from vbl.models.virnet import FIRST_STD, LOG_VARIANCE
+from vbl.networks import KernelNet, ResUNet, SigmaNet
+from vbl.operators import SAMPLINGS, bicubic_upsample, blur
+from vbl.restoration import Restoration
+
+LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
+LARGEST_RHO = 0.999  # the covariance of the kernel stays regular, also where ρ is drawn
+LOG_STRENGTH = (math.log(3.0), math.log(1e4))  # of a learned kappa
+LOG_SPREAD = (math.log(1e-6), math.log(1.0))  # of a learned r²
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constants of the model, choices of its training, sizes of its networks.
+
+    Attributes:
+        scale: s.
+        sampling: How pixels were reduced: "bicubic" (antialiased, as the public code and the
+            paper's tables) or "direct" (as the paper's text); see `vbl.degradations.blind_sr`.
+        kernel_size: Side of k in pixels of z.
+        p: alpha0 = p²/2.
+        floor_std: The least noise that the model knows; without it ξ = 0 would be no mode.
+        kappa0: Strength of the prior of λ_l².
+        r0_sq: r0², variance of ρ. The paper's 1e-4 makes ρ some hundred times as important as the
+            widths.
+        eps0_sq: eps0², how far z may lie from x.
+        told: What RNet is told: "both", "noise", "kernel" or "nothing" (Table 11).
+        gradient: Whether SNet and KNet feel KL_z through what RNet is told ("flow") or not
+            ("stop").
+        likelihood_teaches: "restorer", or "all": SNet and KNet then feel the likelihood too, which
+            counts every pixel and drowns their own few nats.
+        kernel_posterior: "prior" has the prior's width kappa0 and r0²; "learned" lets KNet say how
+            sure it is, and trains it by log q(Λ̂ | y).
+        sigma_width: Channels of SNet.
+        sigma_depth: Convolutions of SNet.
+        kernel_width: Channels of KNet.
+        kernel_blocks: Residual blocks of KNet.
+        whiten: Show KNet the image without its local mean and contrast.
+        upsampling: "nearest" shows RNet the image enlarged, as the paper; "shuffle" the image as it
+            is, s² values for each of its pixels coming out: s² times faster.
+        widths: Channels of RNet at each scale.
+        blocks: Residual blocks of RNet, one number or one for each scale.
+
+    Raises:
+        ValueError: If a choice is unknown.
+    """
+
+    scale: int = 4
+    sampling: str = "bicubic"
+    kernel_size: int = 21
+    p: int = 11
+    floor_std: float = 0.5 / 255
+    kappa0: float = 50.0
+    r0_sq: float = 1e-4
+    eps0_sq: float = 1e-5
+    told: str = "both"
+    gradient: str = "stop"
+    likelihood_teaches: str = "restorer"
+    kernel_posterior: str = "prior"
+    sigma_width: int = 64
+    sigma_depth: int = 5
+    kernel_width: int = 64
+    kernel_blocks: int = 8
+    whiten: bool = False
+    upsampling: str = "nearest"
+    widths: tuple[int, ...] = (96, 160, 224)
+    blocks: int | tuple[int, ...] = 2
+
+    def __post_init__(self):
+        choices = {
+            "scale": (2, 3, 4),
+            "sampling": tuple(SAMPLINGS),
+            "told": ("both", "noise", "kernel", "nothing"),
+            "gradient": ("stop", "flow"),
+            "likelihood_teaches": ("restorer", "all"),
+            "kernel_posterior": ("prior", "learned"),
+            "upsampling": ("nearest", "shuffle"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                expected = ", ".join(map(repr, known))
+                raise ValueError(f"{name}: expected one of {expected}; got {getattr(self, name)!r}")
+
+    @property
+    def alpha0(self) -> float:
+        """p²/2, the strength of the noise prior."""
+        return self.p**2 / 2
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """q(σ² | y) and q(Λ | y), of whole images.
+
+    Attributes:
+        mode: β of q(σ² | y), (B, 1, 1, 1).
+        eta: η, the modes of q(λ_l² | y), (B, 2), in pixels² of z.
+        rho: m, the mean of q(ρ | y), (B, 1).
+        kappa: Its strength, shape + 1 of q(λ_l² | y), (B, 2).
+        spread: Its variance of ρ, (B, 1).
+    """
+
+    mode: Float[Tensor, "b 1 1 1"]
+    eta: Float[Tensor, "b 2"]
+    rho: Float[Tensor, "b 1"]
+    kappa: Float[Tensor, "b 2"]
+    spread: Float[Tensor, "b 1"]
+
+    def detach(self) -> "Inferred":
+        """The same without gradients."""
+        return Inferred(**{name: value.detach() for name, value in vars(self).items()})
+
+    def draw(
+        self, *, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 1"]]:
+        """λ² and ρ from q(Λ | y), with pathwise gradients."""
+        lambda_sq = rsample_inverse_gamma(
+            self.kappa - 1, self.kappa * self.eta, generator=generator
+        )
+        noise = torch.randn(self.rho.shape, generator=generator, device=self.rho.device)
+        rho = self.rho + self.spread.sqrt() * noise.to(self.rho)
+        return lambda_sq, rho.clamp(-LARGEST_RHO, LARGEST_RHO)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(σ², Λ, z | y).
+
+    Attributes:
+        mean: μ of q(z | y, σ², Λ), (B, C, sh, sw).
+        inferred: The rest.
+    """
+
+    mean: Float[Tensor, "b c sh sw"]
+    inferred: Inferred
+
+
+class VIRNetSR(nn.Module):
+    """The super-resolution network of the paper; its defaults are the paper's."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.config = c = config or Config()
+        self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, 1, 2 * math.log(FIRST_STD))
+        outputs = 3 if c.kernel_posterior == "prior" else 6
+        self.kernel = KernelNet(3, c.kernel_width, c.kernel_blocks, outputs, c.whiten)
+        condition = {"both": 4, "noise": 1, "kernel": 3, "nothing": 0}[c.told]
+        out = 3 if c.upsampling == "nearest" else 3 * c.scale**2
+        self.restorer = ResUNet(3 + condition, c.widths, c.blocks, out)
+
+    def players(self) -> dict[str, dict[str, nn.Module]]:
+        """What is trained on what; see `vbl.training`."""
+        networks = {"restorer": self.restorer, "sigma": self.sigma, "kernel": self.kernel}
+        return {"bound": networks}
+
+    # 1. Generative model
+
+    def degrade(
+        self, z: Float[Tensor, "b c sh sw"], kernel: Float[Tensor, "n 1 k k"]
+    ) -> Float[Tensor, "b c h w"]:
+        """(z * k)↓s, the mean of y given z and k; Eq. (7)."""
+        return SAMPLINGS[self.config.sampling](blur(z, kernel, "symmetric"), self.config.scale)
+
+    def xi(self, batch: Degraded) -> Float[Tensor, "b 1 1 1"]:
+        """ξ, the mode of the prior of σ²: the variance of the noise, or the least one known."""
+        return batch.noise_var.clamp_min(self.config.floor_std**2)
+
+    def lambda_hat(self, batch: Degraded) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 1"]]:
+        """λ̂² and ρ̂, what the pair was blurred by; Eq. (9).
+
+        Raises:
+            ValueError: Where that is not known of the batch.
+        """
+        if "rho" not in batch.truth:
+            raise ValueError("batch: expected the parameters of its kernels in truth, got none")
+        truth = batch.truth
+        lambda_sq = torch.stack([truth["lambda1_sq"], truth["lambda2_sq"]], 1)
+        return lambda_sq, truth["rho"][:, None]
+
+    # 2. Posterior
+
+    def infer(self, y: Float[Tensor, "b c h w"]) -> Inferred:
+        """q(σ² | y) and q(Λ | y), Eq. (13) and (14)."""
+        log_var = self.sigma(y).mean((2, 3), keepdim=True)
+        found = self.kernel(y)
+        eta = found[:, :2].clamp(*LOG_WIDTH).exp()
+        rho = LARGEST_RHO * found[:, 2:3].tanh()
+        kappa = torch.full_like(eta, self.config.kappa0)
+        spread = torch.full_like(rho, self.config.r0_sq)
+        if self.config.kernel_posterior == "learned":
+            kappa = found[:, 3:5].clamp(*LOG_STRENGTH).exp()
+            spread = found[:, 5:6].clamp(*LOG_SPREAD).exp()
+        return Inferred(log_var.clamp(*LOG_VARIANCE).exp(), eta, rho, kappa, spread)
+
+    def posterior(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Posterior:
+        """q(σ², Λ, z | y) of low-resolution images.
+
+        Args:
+            y: Images (B, 3, h, w).
+            inferred: What `infer` found in the images these are parts of; by default it looks at
+                these.
+        """
+        inferred = inferred or self.infer(y)
+        told = inferred.detach() if self.config.gradient == "stop" else inferred
+        condition = self._condition(told)
+        if self.config.upsampling == "nearest":
+            base = F.interpolate(y, scale_factor=self.config.scale, mode="nearest")
+            residual = self.restorer(_beside(base, condition))
+        else:
+            base = bicubic_upsample(y, self.config.scale, self._grid)
+            shown = _beside(y, condition)
+            residual = F.pixel_shuffle(self.restorer(shown), self.config.scale)
+        return Posterior(base + residual, inferred)
+
+    @property
+    def _grid(self) -> str:
+        return "direct" if self.config.sampling == "direct" else "centred"
+
+    def _condition(self, told: Inferred) -> Tensor:
+        """What RNet is told, (B, 0, 1, 3 or 4)."""
+        eta = told.eta / self.config.scale**2  # of the order of 1, as pixels are
+        kernel = [eta, told.rho] if self.config.told in ("both", "kernel") else []
+        noise = [told.mode.sqrt().flatten(1)] if self.config.told in ("both", "noise") else []
+        return torch.cat([*kernel, *noise], 1) if kernel or noise else eta[:, :0]
+
+    # 3. ELBO
+
+    def bound(
+        self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
+    ) -> Elbo:
+        """L = E log p(y | z, Λ, σ²) - KL_z - KL_σ - KL_Λ, Eq. (18)-(23).
+
+        One draw of z and of Λ; given them, σ² is integrated out.
+        """
+        alpha0, eps0_sq, found = self.config.alpha0, self.config.eps0_sq, q.inferred
+        heard = found if self.config.likelihood_teaches == "all" else found.detach()
+        noise = torch.randn(
+            q.mean.shape, generator=generator, device=q.mean.device, dtype=q.mean.dtype
+        )
+        z = q.mean + math.sqrt(eps0_sq) * noise
+        lambda_sq, rho = heard.draw(generator=generator)
+        kernel = gaussian_kernel(*lambda_sq.T, rho[:, 0], self.config.kernel_size)
+        mean, scale = self.degrade(z, kernel), alpha0 * heard.mode
+        log_likelihood = expected_log_normal(batch.y, mean, 0.0, alpha0 - 1, scale)
+        kl_z = (q.mean - batch.x).square() / (2 * eps0_sq)  # Eq. (21): equal variances
+        # Eq. (22) and (23) with the factors alpha0 - 1 and kappa0 - 1: see the errata
+        kl_sigma = kl_inverse_gamma(
+            alpha0 - 1, alpha0 * found.mode, alpha0 - 1, alpha0 * self.xi(batch)
+        )
+        terms = (
+            {"low-resolution image": per_image(log_likelihood)},
+            {"clean image": per_image(kl_z), "noise variance": per_image(kl_sigma)},
+        )
+        kl_kernel = self._kl_kernel(batch, found)
+        if self.config.kernel_posterior == "prior":
+            return Elbo(terms[0], terms[1] | {"kernel": kl_kernel})
+        auxiliary = {"kernel": -self.kernel_log_prob(batch, found)}
+        return Elbo(terms[0], terms[1] | {"kernel": kl_kernel.detach()}, auxiliary)
+
+    def _kl_kernel(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
+        """KL_Λ, Eq. (23); with learned widths in full."""
+        lambda_sq, rho = self.lambda_hat(batch)
+        kappa0 = self.config.kappa0
+        widths = kl_inverse_gamma(
+            found.kappa - 1, found.kappa * found.eta, kappa0 - 1, kappa0 * lambda_sq
+        )
+        correlation = kl_normal(found.rho, found.spread, rho, self.config.r0_sq)
+        return widths.sum(1) + correlation[:, 0]
+
+    def kernel_log_prob(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
+        """log q(Λ̂ | y) of the true parameters: what makes a learned width honest."""
+        lambda_sq, rho = self.lambda_hat(batch)
+        widths = inverse_gamma_log_prob(lambda_sq, found.kappa - 1, found.kappa * found.eta)
+        return widths.sum(1) + Normal(found.rho, found.spread.sqrt()).log_prob(rho)[:, 0]
+
+    def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
+        """The bound of a batch of pairs, in nats per image."""
+        return self.bound(batch, self.posterior(batch.y), generator=generator)
+
+    # 4. Restoration
+
+    def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
+        """The mean of z, the mode of σ² as a standard deviation, and the kernel of Λ's mode.
+
+        Args:
+            y: Images (B, 3, h, w).
+            inferred: As in `posterior`.
+        """
+        q = self.posterior(y, inferred)
+        found = q.inferred
+        kernel = gaussian_kernel(*found.eta.T, found.rho[:, 0], self.config.kernel_size)
+        parameters = torch.cat([found.eta, found.rho], 1)
+        return Restoration(q.mean, found.mode.sqrt(), kernel, parameters)
+
+
+def _beside(image: Tensor, condition: Float[Tensor, "b n"]) -> Tensor:
+    """The image and, as further channels, constants."""
+    maps = condition[:, :, None, None].expand(-1, -1, *image.shape[-2:])
+    return torch.cat([image, maps], 1)

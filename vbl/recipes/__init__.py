@@ -1,0 +1,28 @@
+"""What is trained on what, for how long: one value per experiment.
+
+Every recipe has up to four presets. ``quick`` learns something within a minute on two
+CPU cores, ``classroom`` takes at most ten, ``ship`` takes CPU hours and made the shipped
+checkpoints, ``paper`` has the size of the paper's network and needs a GPU.
+"""
+
+from typing import Any
+
+from vbl.datasets import UnknownName
+from vbl.recipes.denoising import DENOISING
+from vbl.recipes.recipe import Preset, Recipe, open_set, training_set
+from vbl.recipes.super_resolution import SUPER_RESOLUTION
+
+__all__ = ["RECIPES", "Preset", "Recipe", "find_recipe", "open_set", "training_set"]
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION)}
+
+
+def find_recipe(name: Any) -> Recipe:
+    """A recipe by name.
+
+    Raises:
+        UnknownName: With the closest names.
+    """
+    if name not in RECIPES:
+        raise UnknownName("recipe", name, RECIPES)
+    return RECIPES[name]

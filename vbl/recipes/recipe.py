@@ -1,0 +1,112 @@
+"""The kinds of values that a recipe and its presets are."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import nn
+
+from vbl.datasets import DataUnavailable, ImageSet, open_dataset
+from vbl.pipeline import Degrade
+
+BERKELEY = ("bsd397", "free")  # what most recipes train on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Size and length of a training run.
+
+    Attributes:
+        config: Of the model.
+        steps: Batches seen.
+        batch: Crops in a batch, over all processes together.
+        size: Side of a (clean) crop in pixels.
+        lr: Peak learning rate of Adam.
+        warmup: Share of the steps in which the rate rises to its peak, before it falls to 0 along
+            half a cosine.
+        clip: Largest gradient norm of each network, by name; see facts on their scale in the book.
+        ema: Decay of the moving average of the weights, or None for the last weights.
+        compile: Compile the networks where there is a GPU.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    config: Any
+    steps: int
+    batch: int = 16
+    size: int = 64
+    lr: float = 2e-3
+    warmup: float = 0.1
+    clip: Mapping[str, float] = field(default_factory=dict)
+    ema: float | None = None
+    compile: bool = False
+
+    def __post_init__(self):
+        for name in ("steps", "batch", "size", "lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup: expected a share in [0, 1), got {self.warmup}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: a function of its number alone."""
+        rise = self.warmup * self.steps
+        if step < rise:
+            return self.lr * (step + 1) / (rise + 1)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / (self.steps - rise)))
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment.
+
+    Attributes:
+        name: As the command line calls it.
+        about: One line.
+        model: Class of the model, called with a preset's config.
+        degrade: From clean crops to what the model is trained on.
+        validate: From held-out crops to what its PSNR is measured on while it trains.
+        data: Names of training sets, in order of preference: the first that is on this machine is
+            used. "free" needs none.
+        presets: By name.
+    """
+
+    name: str
+    about: str
+    model: Callable[[Any], nn.Module]
+    degrade: Degrade
+    validate: Degrade
+    data: tuple[str, ...]
+    presets: Mapping[str, Preset]
+
+
+def training_set(names: tuple[str, ...]) -> ImageSet:
+    """The first of the named sets that is on this machine.
+
+    Raises:
+        DataUnavailable: When none is, with the reason for the last.
+    """
+    for name in names[:-1]:
+        try:
+            return open_set(name)
+        except DataUnavailable:
+            continue
+    return open_set(names[-1])
+
+
+def open_set(name: str) -> ImageSet:
+    """A set of the catalogue, or "free": embedded colour photographs and dead leaves."""
+    if name != "free":
+        return open_dataset(name)
+    photographs = open_dataset("photographs")
+    colour = photographs.only(photo for photo in photographs.names if photo not in GREY)
+    return ImageSet.union("free", colour, open_dataset("dead_leaves"))
+
+
+GREY = ("camera", "brick", "grass", "gravel", "coins", "clock")
