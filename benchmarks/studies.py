@@ -89,6 +89,10 @@ DENOISING: dict[str, Variation] = {
     "p 3": ablation(p=3, window_std=0.6),
     "p 11": ablation(p=11, window_std=2.2),
     "true ξ": ablation(xi="true"),
+    "SNet of 3 layers": ablation(sigma_depth=3),
+    "SNet of 8 layers": ablation(sigma_depth=8),
+    "SNet of 10 layers": ablation(sigma_depth=10),
+    "true ξ, SNet of 8 layers": ablation(xi="true", sigma_depth=8),
 }
 STUDIES = {"denoising": DENOISING}
 

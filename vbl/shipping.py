@@ -68,7 +68,7 @@ QUEUE: dict[str, Job] = {
     "virnet-denoise-true-map": Job(
         recipe="virnet-denoise-true-map",
         preset="ship",
-        why="VIRNet taught by the true noise map instead of the window",
+        why="VIRNet whose deeper SNet is taught by the true noise map instead of the window",
     ),
     "virnet-denoise-free": Job(
         recipe="virnet-denoise-free",

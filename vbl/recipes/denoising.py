@@ -134,9 +134,9 @@ VIRNET_DENOISE_FREE = replace(
 VIRNET_DENOISE_TRUE_MAP = replace(
     VIRNET_DENOISE,
     name="virnet-denoise-true-map",
-    about="The same with the true noise map for ξ, as the authors train on synthetic noise",
+    about="The true noise map for ξ, as the authors train on synthetic noise, and a deeper SNet",
     presets={
-        name: replace(preset, config=replace(preset.config, xi="true"))
+        name: replace(preset, config=replace(preset.config, xi="true", sigma_depth=8))
         for name, preset in VIRNET_DENOISE_FREE.presets.items()
     },
 )
