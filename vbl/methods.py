@@ -19,6 +19,7 @@ from vbl import baselines
 from vbl.checkpoints import known, load
 from vbl.datasets import UnknownName
 from vbl.degradations import Degraded
+from vbl.kernels import VIRNET_TEST_SIDE, gaussian_kernel, random_gaussian_parameters
 from vbl.operators import bicubic_upsample
 from vbl.restoration import Restoration, is_told
 
@@ -75,6 +76,15 @@ def _bicubic_aligned(degraded: Degraded, sampling: str | None) -> Restoration:
     return Restoration(bicubic_upsample(degraded.y, degraded.scale, grid))
 
 
+def _mean_kernel(degraded: Degraded, sampling: str | None) -> Restoration:
+    """Bicubic, with the mean of VIRNet's training kernels for every picture's: knows nothing."""
+    generator = torch.Generator().manual_seed(0)
+    parameters = random_gaussian_parameters(10_000, degraded.scale, generator=generator)
+    mean = gaussian_kernel(*parameters, VIRNET_TEST_SIDE).mean(0, keepdim=True)
+    image = _bicubic_aligned(degraded, sampling).image
+    return Restoration(image, kernel=mean.to(degraded.y))
+
+
 DENOISERS: dict[str, Callable[[Tensor, float], Tensor]] = {  # told the noise level
     "nlm": baselines.non_local_means,
     "tv": baselines.total_variation,
@@ -86,6 +96,7 @@ CLASSICAL: dict[str, Restore] = {
     **{name: _denoiser(function) for name, function in DENOISERS.items()},
     "bicubic": _bicubic,  # as every program does it, whatever the sampling was
     "bicubic-aligned": _bicubic_aligned,  # onto the grid the samples came from
+    "mean-kernel": _mean_kernel,
 }
 
 

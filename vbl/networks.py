@@ -195,6 +195,7 @@ class KernelNet(Network):
         whiten: Look at the image without its local mean (7 x 7 pixels), divided by what is then
             its standard deviation. What a scene shows says nothing about its blur, and a network
             that sees it learns one kernel for every image first.
+        step: Pixels from one place that it looks at to the next.
     """
 
     def __init__(
@@ -204,10 +205,11 @@ class KernelNet(Network):
         blocks: int = 8,
         numbers: int = 3,
         whiten: bool = False,
+        step: int = 4,
     ):
         super().__init__()
         self.in_channels, self.whiten = in_channels, whiten
-        self.head = nn.Conv2d(in_channels, width, 9, stride=4, padding=4, bias=False)
+        self.head = nn.Conv2d(in_channels, width, 9, stride=step, padding=4, bias=False)
         self.blocks = nn.Sequential(*(AttentiveBlock(width) for _ in range(blocks)))
         self.tail = nn.Conv2d(width, numbers, 3, padding=1)
 

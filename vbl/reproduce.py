@@ -29,6 +29,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "ssim": ("SSIM", ".4f"),
     "noise_correlation": ("Correlation of the inferred noise map with the true one", ".3f"),
     "noise_level_ratio": ("Inferred noise level over the true one", ".3f"),
+    "kernel_mse": ("Mean squared error of the inferred kernel", ".2e"),
 }
 
 
@@ -76,6 +77,10 @@ def _columns(sets: Mapping[str, str], cases: Mapping[str, Mapping[str, Any]]) ->
 
 _CASES = {f"Case {case}": {"case": case} for case in (1, 2, 3)}
 _LEVELS = {f"sigma={sigma}": {"sigma": sigma} for sigma in (15, 25, 50)}
+_NOISES = (0, 2.55, 7.65)
+_BLURRED = {f"x4 noise={s:g}": {"scale": 4, "kernel": "all", "sigma": s} for s in _NOISES}
+_BLURRED_X2 = {f"x2 noise={s:g}": {"scale": 2, "kernel": "all", "sigma": s} for s in _NOISES}
+_ANISOTROPIC = {f"kernel {k}": {"scale": 4, "kernel": k, "sigma": 2.55} for k in (3, 4, 5, 6)}
 _TRAINED = {"resunet": None, "vdn-denoise": None, "virnet-denoise": "VIRNet"}
 _TOLD = {"ffdnet": "FFDNet_GT", "ffdnet+virnet-denoise": "FFDNet_VIR"}
 
@@ -105,6 +110,30 @@ TABLES: dict[str, Table] = {
         protocol="virnet-table-1",
         models=_TOLD,
         columns=_columns({"CBSD68": "cbsd68"}, _CASES),
+    ),
+    "virnet-table-5": Table(
+        paper="virnet_table5",
+        protocol="virnet-table-5",
+        models={"bicubic": "Bicubic", "virnet-sr-x4": "VIRNet"},
+        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED),
+    ),
+    "virnet-table-5-direct": Table(
+        paper=None,
+        protocol="virnet-table-5-direct",
+        models=dict.fromkeys(("bicubic", "bicubic-aligned")),
+        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED),
+    ),
+    "virnet-x2": Table(
+        paper=None,
+        protocol="virnet-table-5",
+        models=dict.fromkeys(("bicubic", "virnet-sr-x2")),
+        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED_X2),
+    ),
+    "virnet-table-9": Table(
+        paper=None,
+        protocol="virnet-table-5",
+        models=dict.fromkeys(("mean-kernel", "virnet-sr-x4")),
+        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68"}, _ANISOTROPIC),
     ),
     "real-noise": Table(
         paper=None,
@@ -162,7 +191,7 @@ class Comparison:
         lines = [f"{self.name}: PSNR in dB / SSIM; ours are marked >"]
         lines.append(" " * width + "  ".join(self._heads()))
         lines += [self._line(row, width, "psnr", "ssim") for row in self.rows]
-        for metric in ("noise_correlation", "noise_level_ratio"):
+        for metric in ("noise_correlation", "noise_level_ratio", "kernel_mse"):
             rows = [row for row in self.rows if row.has(metric, self.columns)]
             lines += [METRICS[metric][0]] if rows else []
             lines += [self._line(row, width, metric) for row in rows]
@@ -245,7 +274,7 @@ def _measure_row(method: Method, table: Table, device: Any, progress: bool) -> d
                 "psnr": round(report.psnr, 4),
                 "ssim": round(report.ssim, 5),
                 "images": report.images,
-                "inferred": {key: round(value, 5) for key, value in report.inferred.items()},
+                "inferred": {key: float(f"{v:.5g}") for key, v in report.inferred.items()},
             }
         )
     known = {key: method.about[key] for key in ("parameters", "trained") if key in method.about}

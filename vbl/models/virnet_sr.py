@@ -72,6 +72,7 @@ class Config:
         sigma_depth: Convolutions of SNet.
         kernel_width: Channels of KNet.
         kernel_blocks: Residual blocks of KNet.
+        kernel_step: Pixels between the places where KNet looks.
         whiten: Show KNet the image without its local mean and contrast.
         upsampling: "nearest" shows RNet the image enlarged, as the paper; "shuffle" the image as it
             is, s² values for each of its pixels coming out: s² times faster.
@@ -98,6 +99,7 @@ class Config:
     sigma_depth: int = 5
     kernel_width: int = 64
     kernel_blocks: int = 8
+    kernel_step: int = 4
     whiten: bool = False
     upsampling: str = "nearest"
     widths: tuple[int, ...] = (96, 160, 224)
@@ -179,7 +181,9 @@ class VIRNetSR(nn.Module):
         self.config = c = config or Config()
         self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, 1, 2 * math.log(FIRST_STD))
         outputs = 3 if c.kernel_posterior == "prior" else 6
-        self.kernel = KernelNet(3, c.kernel_width, c.kernel_blocks, outputs, c.whiten)
+        self.kernel = KernelNet(
+            3, c.kernel_width, c.kernel_blocks, outputs, c.whiten, c.kernel_step
+        )
         condition = {"both": 4, "noise": 1, "kernel": 3, "nothing": 0}[c.told]
         out = 3 if c.upsampling == "nearest" else 3 * c.scale**2
         self.restorer = ResUNet(3 + condition, c.widths, c.blocks, out)

@@ -1,0 +1,58 @@
+"""Restoration with a known kernel: it solves its equations, and a wrong kernel costs quality."""
+
+import pytest
+import torch
+
+from vbl.deconvolution import least_squares
+from vbl.degradations import blind_sr
+from vbl.kernels import gaussian_kernel
+from vbl.metrics import psnr
+from vbl.operators import SAMPLINGS, blur
+from vbl.synthetic import dead_leaves
+
+
+def some_kernel(lambda1_sq=2.0, lambda2_sq=0.8, rho=0.5):
+    given = (torch.tensor([v], dtype=torch.float64) for v in (lambda1_sq, lambda2_sq, rho))
+    return gaussian_kernel(*given, 7)
+
+
+@pytest.mark.parametrize("sampling", ["direct", "bicubic"])
+def test_it_solves_the_normal_equations(sampling):
+    kernel, var, tau = some_kernel(), 0.01, 0.2
+    generator = torch.Generator().manual_seed(0)
+    y = torch.rand(1, 1, 4, 5, generator=generator, dtype=torch.float64)
+    basis = torch.eye(80, dtype=torch.float64).view(80, 1, 8, 10)
+    h = SAMPLINGS[sampling](blur(basis, kernel, "symmetric"), 2).flatten(1).T
+    rows = (basis[..., 1:, :] - basis[..., :-1, :]).flatten(1).T
+    columns = (basis[..., :, 1:] - basis[..., :, :-1]).flatten(1).T
+    matrix = h.T @ h / var + (rows.T @ rows + columns.T @ columns) / tau**2
+    expected = torch.linalg.solve(matrix, h.T @ y.flatten() / var).view(1, 1, 8, 10)
+    found = least_squares(
+        y, kernel, var, scale=2, sampling=sampling, gradient_std=tau, iterations=200
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
+
+
+def test_every_image_of_a_batch_is_restored_with_its_own_kernel_and_noise():
+    kernels = torch.cat([some_kernel(), some_kernel(0.5, 3.0, -0.2)])
+    y = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    var = torch.tensor([1e-3, 1e-2], dtype=torch.float64).view(2, 1, 1, 1)
+    both = least_squares(y, kernels, var, scale=2)
+    for i in range(2):
+        alone = least_squares(y[i : i + 1], kernels[i : i + 1], var[i : i + 1], scale=2)
+        torch.testing.assert_close(both[i : i + 1], alone)
+
+
+def test_the_true_kernel_restores_better_than_a_wrong_one():
+    x = dead_leaves((64, 64), generator=torch.Generator().manual_seed(0)).double()
+    pair = blind_sr(x, 2, some_kernel(4.0, 1.0, 0.6), 0.01, generator=torch.Generator())
+    right, wrong = (
+        psnr(least_squares(pair.y, kernel, 1e-4, scale=2).clamp(0, 1), x).item()
+        for kernel in (pair.kernel, some_kernel(1.0, 4.0, -0.6))
+    )
+    assert right > wrong + 1
+
+
+def test_without_noise_it_is_refused():
+    with pytest.raises(ValueError, match="positive noise_var"):
+        least_squares(torch.rand(1, 1, 4, 4), some_kernel(), 0.0)
