@@ -1,6 +1,6 @@
 """Controlled comparisons: a small network trained in many variations, each with several seeds.
 
-    python benchmarks/studies.py denoising [--seeds 3] [--only NAME ...]
+    python benchmarks/studies.py denoising|kernel|factorisation [--seeds 3] [--only NAME ...]
 
 What differs between two rows of the result is what their names say and nothing else: they see
 the same crops with the same noise in the same order. Each row is kept in
@@ -9,7 +9,7 @@ data/results/study-NAME.json as soon as it is complete; a row that is there is n
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from vbl.models import supervised, virnet
 from vbl.pipeline import seeded
 from vbl.recipes import Preset, Recipe
 from vbl.recipes.denoising import RESUNET, VIRNET_CLIP, VIRNET_DENOISE
+from vbl.recipes.super_resolution import VIRNET_SR_X4
 from vbl.results import load_result, save_result
 from vbl.training import fit
 
@@ -94,7 +95,32 @@ DENOISING: dict[str, Variation] = {
     "SNet of 10 layers": ablation(sigma_depth=10),
     "true ξ, SNet of 8 layers": ablation(xi="true", sigma_depth=8),
 }
-STUDIES = {"denoising": DENOISING}
+
+
+def blind(steps: int = 2000, widths: tuple[int, ...] = (4,), seeds: int = 2, **choices: Any):
+    """VIRNet's super-resolution by 4 with some of its choices changed.
+
+    The smallest restorer will do where only the kernel is asked for: it does not teach KNet.
+    """
+    preset = VIRNET_SR_X4.presets["classroom"]
+    config = replace(preset.config, widths=widths, blocks=1, **choices)
+    return Variation(VIRNET_SR_X4, replace(preset, config=config, steps=steps), seeds=seeds)
+
+
+KERNEL: dict[str, Variation] = {
+    "as shipped": blind(),
+    "the picture as it is": blind(whiten=False),
+    "a look every 4 pixels": blind(kernel_step=4),
+    "r0² 1e-4": blind(r0_sq=1e-4),
+    "likelihood teaches all": blind(likelihood_teaches="all"),
+    "learned width": blind(kernel_posterior="learned"),
+}
+
+FACTORISATION: dict[str, Variation] = {
+    f"told {what}": blind(1500, (32, 64), seeds=3, told=what)
+    for what in ("nothing", "noise", "kernel", "both")
+}
+FACTORISATION["told nothing, twice as long"] = blind(3000, (32, 64), seeds=1, told="nothing")
 
 
 def subset(pictures: ImageSet, count: int | None) -> ImageSet:
@@ -104,11 +130,25 @@ def subset(pictures: ImageSet, count: int | None) -> ImageSet:
     return pictures.only(pictures.names[i * len(pictures) // count] for i in range(count))
 
 
-def scores(model: nn.Module) -> dict[str, float]:
-    """PSNR in dB and correlation of the noise maps, on every fourth picture of CBSD68."""
+def some_of_cbsd68() -> ImageSet:
+    """Every fourth picture."""
     pictures = open_dataset("cbsd68")
-    pictures = pictures.only(pictures.names[::EVERY_FOURTH])
-    found = {}
+    return pictures.only(pictures.names[::EVERY_FOURTH])
+
+
+def super_resolution_scores(model: nn.Module) -> dict[str, float]:
+    """PSNR in dB and mean squared error of the kernels, for the seven kernels and noise 2.55."""
+    options = {"scale": 4, "kernel": "all", "sigma": 2.55, "device": "cpu", "progress": False}
+    report = evaluate(model, some_of_cbsd68(), **options)
+    found = {"psnr": report.psnr, **report.inferred}
+    for row in report.per_kernel:
+        found |= {f"kernel {row['kernel']}, {key}": row[key] for key in ("psnr", "kernel_mse")}
+    return found
+
+
+def denoising_scores(model: nn.Module) -> dict[str, float]:
+    """PSNR in dB and correlation of the noise maps, for white and varying noise."""
+    pictures, found = some_of_cbsd68(), {}
     conditions = {"25": {"sigma": 25}} | {f"case {case}": {"case": case} for case in (1, 2, 3)}
     for name, options in conditions.items():
         report = evaluate(model, pictures, **options, device="cpu", progress=False)
@@ -141,6 +181,13 @@ def trained(variation: Variation, seed: int) -> nn.Module:
         return load(str(run.folder / "weights.safetensors"))
 
 
+STUDIES: dict[str, tuple[Mapping[str, Variation], Callable[[nn.Module], dict[str, float]]]] = {
+    "denoising": (DENOISING, denoising_scores),
+    "kernel": (KERNEL, super_resolution_scores),
+    "factorisation": (FACTORISATION, super_resolution_scores),
+}
+
+
 def left(study: Mapping[str, Variation], rows: list[dict[str, Any]], seeds: int) -> Iterator:
     """Names and seeds that have no row yet: first one seed of each, then the next."""
     done = {(row["variation"], row["seed"]) for row in rows}
@@ -155,9 +202,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=[n for s in STUDIES.values() for n in s])
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", choices=[n for s, _ in STUDIES.values() for n in s]
+    )
     options = parser.parse_args()
-    study = STUDIES[options.study]
+    study, scores = STUDIES[options.study]
     study = {name: study[name] for name in options.only or study}
     result = f"study-{options.study}"
     try:
@@ -165,10 +214,13 @@ def main() -> None:
     except FileNotFoundError:
         rows = []
     for name, seed in left(study, rows, options.seeds):
-        found = {key: round(value, 4) for key, value in scores(trained(study[name], seed)).items()}
-        rows.append({"variation": name, "seed": seed, "steps": STEPS, "scores": found})
+        found = scores(trained(study[name], seed))
+        found = {key: float(f"{value:.6g}") for key, value in found.items()}
+        steps = study[name].preset.steps
+        rows.append({"variation": name, "seed": seed, "steps": steps, "scores": found})
         save_result(result, {"rows": rows}, command=f"python benchmarks/studies.py {options.study}")
-        print(f"{name}, seed {seed}: {found['25']:.2f} dB at 25", flush=True)
+        score, value = next(iter(found.items()))
+        print(f"{name}, seed {seed}: {score} {value:.2f} dB", flush=True)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Report:
             between the kernels, where they are of one size.
         skipped: Names of pictures that could not be read.
         per_image: Rows of name, psnr, ssim and what `inferred` has; means over the kernels.
-        per_kernel: Rows of kernel, psnr and ssim, means over the pictures; empty without kernels.
+        per_kernel: The same by kernel, means over the pictures; empty without kernels.
     """
 
     model: str
@@ -247,7 +247,7 @@ def _report(rows: Sequence[dict[str, Any]], pictures: ImageSet, **about: Any) ->
         inferred={key: _mean(rows, key) for key in extras},
         skipped=[name for name in pictures.names if name not in read],
         per_image=[means("name", name, keys) for name in pictures.names if name in read],
-        per_kernel=[means("kernel", number, ("psnr", "ssim")) for number in kernels],
+        per_kernel=[means("kernel", number, keys) for number in kernels],
     )
 
 

@@ -10,6 +10,7 @@
 
 import hashlib
 import json
+import math
 import os
 import signal
 import sys
@@ -157,9 +158,9 @@ def validation_pairs(
     held_out: ImageSet, recipe: Recipe, preset: Preset, whole: int
 ) -> list[Degraded]:
     """The middle of each held-out picture, degraded the same way in every run."""
-    pairs = []
+    pairs, multiple = [], math.lcm(4, getattr(preset.config, "scale", 1))
     for number, sample in enumerate(readable(held_out, whole)):
-        side = min(VALIDATION_SIDE, *sample.image.shape[-2:]) // 4 * 4
+        side = min(VALIDATION_SIDE, *sample.image.shape[-2:]) // multiple * multiple
         top, left = ((n - side) // 2 for n in sample.image.shape[-2:])
         middle = sample.image[..., top : top + side, left : left + side]
         generator = seeded("cpu", "validation", number)

@@ -49,4 +49,4 @@ def _virnet_sr(scale: int) -> Recipe:
     )  # fmt: skip
 
 
-SUPER_RESOLUTION = tuple(_virnet_sr(scale) for scale in (2, 3, 4))
+VIRNET_SR_X2, VIRNET_SR_X3, VIRNET_SR_X4 = SUPER_RESOLUTION = tuple(map(_virnet_sr, (2, 3, 4)))
