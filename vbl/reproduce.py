@@ -82,13 +82,14 @@ _BLURRED = {f"x4 noise={s:g}": {"scale": 4, "kernel": "all", "sigma": s} for s i
 _BLURRED_X2 = {f"x2 noise={s:g}": {"scale": 2, "kernel": "all", "sigma": s} for s in _NOISES}
 _ANISOTROPIC = {f"kernel {k}": {"scale": 4, "kernel": k, "sigma": 2.55} for k in (3, 4, 5, 6)}
 _TRAINED = {"resunet": None, "vdn-denoise": None, "virnet-denoise": "VIRNet"}
+_TRUE_MAP = {"virnet-denoise-true-map": None}
 _TOLD = {"ffdnet": "FFDNet_GT", "ffdnet+virnet-denoise": "FFDNet_VIR"}
 
 TABLES: dict[str, Table] = {
     "virnet-table-1": Table(
         paper="virnet_table1",
         protocol="virnet-table-1",
-        models={"nlm": "NLM", "ffdnet": "FFDNet*", "dncnn": "DnCNN", **_TRAINED},
+        models={"nlm": "NLM", "ffdnet": "FFDNet*", "dncnn": "DnCNN", **_TRAINED, **_TRUE_MAP},
         columns=_columns({"CBSD68": "cbsd68", "McMaster": "mcmaster18"}, _CASES),
     ),
     "virnet-table-2": Table(

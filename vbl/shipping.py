@@ -27,9 +27,13 @@ LIMIT_MB = 48  # the largest checkpoint that ships
 
 # On what a denoiser is measured when it ships: set and options of `evaluate`.
 DENOISING = tuple(("cbsd68", {"sigma": sigma}) for sigma in (15, 25, 50))
-
-
 PHOTOGRAPHS = (("cc15", {}), ("polyu100", {}))
+
+
+def _enlarging(scale: int) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """On what a network of super-resolution is measured: all seven kernels."""
+    options = {"scale": scale, "kernel": "all", "sigma": 2.55}
+    return tuple((name, options) for name in ("set5", "set14", "cbsd68"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +85,30 @@ QUEUE: dict[str, Job] = {
         why="VIRNet for photographs, trained on a simulated camera",
         scores=PHOTOGRAPHS,
     ),
+    "virnet-sr-x4": Job(
+        recipe="virnet-sr-x4",
+        preset="ship",
+        why="VIRNet's blind super-resolution by 4",
+        scores=_enlarging(4),
+    ),
+    "virnet-sr-x2": Job(
+        recipe="virnet-sr-x2",
+        preset="ship",
+        why="VIRNet's blind super-resolution by 2",
+        scores=_enlarging(2),
+    ),
     "virnet-denoise-paper": Job(
         recipe="virnet-denoise",
         preset="paper",
         why="VIRNet's denoiser at the paper's size",
+        half=True,
+        needs_gpu=True,
+    ),
+    "virnet-sr-x4-paper": Job(
+        recipe="virnet-sr-x4",
+        preset="paper",
+        why="VIRNet's blind super-resolution by 4 at the paper's size",
+        scores=_enlarging(4),
         half=True,
         needs_gpu=True,
     ),
