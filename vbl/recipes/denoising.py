@@ -32,7 +32,7 @@ RESUNET = Recipe(
         ),
         "classroom": Preset(
             config=supervised.Config("ResUNet", {"widths": (32, 64, 96), "blocks": 1}),
-            steps=2000,
+            steps=2400,
             clip=RESTORER_CLIP,
         ),
         "ship": Preset(
@@ -107,7 +107,7 @@ VIRNET_DENOISE = Recipe(
         ),
         "classroom": Preset(
             config=virnet.Config(sigma_width=16, widths=(32, 64, 96), blocks=1),
-            steps=2000,
+            steps=2400,
             clip=VIRNET_CLIP,
         ),
         "ship": Preset(
