@@ -14,6 +14,7 @@ from vbl.degradations import Degraded
 from vbl.devices import find_device
 from vbl.evaluation import evaluate, inferred
 from vbl.images import UnreadableImage, write
+from vbl.kernels import gaussian_kernel, random_gaussian_parameters
 from vbl.methods import find_method
 from vbl.metrics import psnr
 from vbl.models.supervised import Config, Supervised
@@ -271,6 +272,13 @@ def test_a_constant_level_has_a_ratio_and_no_correlation():
     assert found == {"noise_level_ratio": pytest.approx(1.1)}
 
 
+def test_a_constant_map_has_no_correlation_with_a_varying_truth():
+    y = torch.rand(1, 3, 6, 5)
+    pair = Degraded(y, y, noise_var=torch.rand(1, 1, 6, 5, generator=torch.Generator()) + 0.1)
+    found = inferred(Restoration(y, noise_std=torch.full((1, 1, 1, 1), 0.5)), pair)
+    assert found["noise_correlation"] == 0
+
+
 def test_kernels_are_compared_with_the_truth(folder):
     delta = torch.zeros(1, 1, 21, 21)
     delta[..., 10, 10] = 1
@@ -280,6 +288,18 @@ def test_kernels_are_compared_with_the_truth(folder):
     report = measure(model, folder, scale=2, kernel="all")
     assert len(report.per_image[0].keys() & {"kernel_mse"}) == 1
     assert report.inferred["kernel_mse"] > 1e-4
+    means = sum(row["kernel_mse"] for row in report.per_kernel) / 7
+    assert report.inferred["kernel_mse"] == pytest.approx(means)
+
+
+def test_the_mean_kernel_is_the_best_constant_answer_to_the_training_kernels(folder):
+    pair = Degraded(picture(0)[..., ::4, ::4], picture(0), scale=4)
+    mean = find_method("mean-kernel", torch.device("cpu")).restore(pair, "bicubic").kernel
+    generator = torch.Generator().manual_seed(1)
+    kernels = gaussian_kernel(*random_gaussian_parameters(2000, 4, generator=generator), 21)
+    error = (kernels - mean).square().mean()
+    for other in (kernels[:500].mean(0), mean * 0.9, mean.roll(1, 3)):
+        assert error < (kernels - other).square().mean()
 
 
 def test_what_is_inferred_is_reported_for_each_picture(folder):

@@ -213,7 +213,8 @@ def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
         maps = restored.noise_std.mean(1, keepdim=True), pair.noise_var.sqrt()
         guess, truth = (v.double().flatten() for v in torch.broadcast_tensors(*maps))
         if truth.min() < truth.max():
-            found["noise_correlation"] = torch.corrcoef(torch.stack([guess, truth]))[0, 1].item()
+            r = torch.corrcoef(torch.stack([guess, truth]))[0, 1]
+            found["noise_correlation"] = r.nan_to_num(0.0).item()  # a constant says nothing
         if truth.max() > 0:
             found["noise_level_ratio"] = (guess.mean() / truth.mean()).item()
     sizes = [None if kernel is None else kernel.shape for kernel in (restored.kernel, pair.kernel)]
