@@ -130,9 +130,11 @@ def test_an_interrupted_build_ends_its_child_and_says_nothing(tmp_path):
     (tmp_path / "book").mkdir()
     shutil.copy(BOOK / "build.py", tmp_path / "book")
     environment = {name: value for name, value in os.environ.items() if name != "VBL_DATA"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    # jobs that a shell started in the background ignore Ctrl-C, and so would their children
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     command = [python, tmp_path / "book" / "build.py"]
-    with subprocess.Popen(command, env=environment, **pipes) as process:
+    with subprocess.Popen(command, env=environment, **options) as process:
         assert process.stdout.readline() == "Building the book ...\n"
         child = int(process.stdout.readline().split()[-1])
         process.send_signal(signal.SIGINT)
