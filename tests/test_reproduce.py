@@ -166,7 +166,7 @@ def test_a_table_names_columns_methods_and_sets_that_exist(name):
     spec = TABLES[name]
     printed = paper_values(spec.paper) if spec.paper else {}
     assert {method for method in spec.models.values() if method} <= set(printed)
-    absent = {"DIV2K100", "LR256"}  # may not be passed on; and what a restoration costs
+    absent = {"DIV2K100", "LR256"}  # a set that the catalogue lacks; times, not scores
     cells = {cell for values in printed.values() for cell in values if cell[0] not in absent}
     ours = {(column.dataset, column.case) for column in spec.columns}
     assert cells <= ours

@@ -15,7 +15,9 @@ Yue et al., "Deep variational network toward blind image restoration", Eq. (2)-(
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -30,6 +32,14 @@ from vbl.restoration import Restoration
 
 LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # keeps 1/β and log β finite
 FIRST_STD = 25 / 255  # noise level that SNet answers before training
+
+
+def check_choices(config: Any, choices: Mapping[str, Sequence[Any]]) -> None:
+    """Raise a ValueError for an attribute of a config that is none of its choices."""
+    for name, known in choices.items():
+        if getattr(config, name) not in known:
+            expected = ", ".join(map(repr, known))
+            raise ValueError(f"{name}: expected one of {expected}; got {getattr(config, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -79,10 +89,7 @@ class Config:
             "gradient": ("stop", "flow"),
             "likelihood": ("exact", "monte carlo"),
         }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                expected = ", ".join(map(repr, known))
-                raise ValueError(f"{name}: expected one of {expected}; got {getattr(self, name)!r}")
+        check_choices(self, choices)
         if self.told == "sample" and self.likelihood == "exact":
             raise ValueError("likelihood: a sampled σ needs 'monte carlo', got 'exact'")
 

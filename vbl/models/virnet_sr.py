@@ -35,7 +35,7 @@ from vbl.distributions import (
 )
 from vbl.elbo import Elbo, per_image
 from vbl.kernels import gaussian_kernel
-from vbl.models.virnet import FIRST_STD, LOG_VARIANCE
+from vbl.models.virnet import FIRST_STD, LOG_VARIANCE, check_choices
 from vbl.networks import KernelNet, ResUNet, SigmaNet
 from vbl.operators import SAMPLINGS, bicubic_upsample, blur
 from vbl.restoration import Restoration
@@ -115,10 +115,7 @@ class Config:
             "kernel_posterior": ("prior", "learned"),
             "upsampling": ("nearest", "shuffle"),
         }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                expected = ", ".join(map(repr, known))
-                raise ValueError(f"{name}: expected one of {expected}; got {getattr(self, name)!r}")
+        check_choices(self, choices)
 
     @property
     def alpha0(self) -> float:
