@@ -37,7 +37,8 @@ RESUNET = Recipe(
         ),
         "ship": Preset(
             config=supervised.Config("ResUNet", {"widths": (32, 64, 128), "blocks": (1, 1, 2)}),
-            steps=16_000,
+            steps=22_000,
+            restarts=(16_000,),
             clip=RESTORER_CLIP,
         ),
         "paper": Preset(
@@ -112,7 +113,8 @@ VIRNET_DENOISE = Recipe(
         ),
         "ship": Preset(
             config=virnet.Config(sigma_width=16, widths=(32, 64, 128), blocks=(1, 1, 2)),
-            steps=16_000,
+            steps=22_000,
+            restarts=(16_000,),
             clip=VIRNET_CLIP,
         ),
         "paper": Preset(

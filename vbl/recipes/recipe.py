@@ -1,8 +1,10 @@
 """The kinds of values that a recipe and its presets are."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
@@ -25,6 +27,8 @@ class Preset:
         lr: Peak learning rate of Adam.
         warmup: Share of the steps in which the rate rises to its peak, before it falls to 0 along
             half a cosine.
+        restarts: Steps at which the rate begins anew, each time with half the peak before
+            (Loshchilov and Hutter, "SGDR", 2017).
         clip: Largest gradient norm of each network, by name; see facts on their scale in the book.
         ema: Decay of the moving average of the weights, or None for the last weights.
         compile: Compile the networks where there is a GPU.
@@ -39,6 +43,7 @@ class Preset:
     size: int = 64
     lr: float = 2e-3
     warmup: float = 0.1
+    restarts: tuple[int, ...] = ()
     clip: Mapping[str, float] = field(default_factory=dict)
     ema: float | None = None
     compile: bool = False
@@ -49,13 +54,21 @@ class Preset:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup: expected a share in [0, 1), got {self.warmup}")
+        bounds = (0, *self.restarts, self.steps)
+        if any(begin >= end for begin, end in pairwise(bounds)):
+            raise ValueError(
+                f"restarts: expected rising steps below {self.steps}, got {self.restarts}"
+            )
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: a function of its number alone."""
-        rise = self.warmup * self.steps
+        cycle = bisect_right(self.restarts, step)
+        begin, end = (0, *self.restarts)[cycle], (*self.restarts, self.steps)[cycle]
+        step, steps, peak = step - begin, end - begin, self.lr / 2**cycle
+        rise = self.warmup * steps
         if step < rise:
-            return self.lr * (step + 1) / (rise + 1)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / (self.steps - rise)))
+            return peak * (step + 1) / (rise + 1)
+        return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
     def describe(self) -> dict[str, Any]:
         """As JSON can hold it."""
