@@ -12,6 +12,7 @@ from torch import nn
 from vbl.degradations import Degraded
 from vbl.elbo import Elbo
 from vbl.restoration import Restoration
+from vbl.recipes import Preset
 from vbl.states import load_state
 from vbl.training import Diverged, fit
 
@@ -111,6 +112,21 @@ def test_the_same_seed_gives_the_same_run_and_another_gives_another(folder, whol
         tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "other", seed=1
     )
     assert other.history[0]["loss"] != whole.history[0]["loss"]
+
+
+def test_the_rate_rises_falls_and_starts_again_at_half_its_peak():
+    whole = Preset(config=None, steps=100, lr=1.0, warmup=0.1)
+    restarted = Preset(config=None, steps=140, lr=1.0, warmup=0.1, restarts=(100,))
+    assert [restarted.rate(step) for step in range(100)] == [whole.rate(s) for s in range(100)]
+    assert whole.rate(10) == 1 and whole.rate(55) == pytest.approx(0.5) and whole.rate(99) < 1e-3
+    again = [restarted.rate(step) for step in range(100, 140)]
+    assert max(again) == again[4] == 0.5 and again[0] == pytest.approx(0.1) and again[-1] < 1e-3
+
+
+@pytest.mark.parametrize("restarts", [(0,), (30, 20), (50,)])
+def test_restarts_outside_the_run_or_out_of_order_are_refused(restarts):
+    with pytest.raises(ValueError, match="restarts: expected rising steps below 50, got"):
+        Preset(config=None, steps=50, restarts=restarts)
 
 
 def test_training_draws_nothing_from_the_global_generator(folder):
