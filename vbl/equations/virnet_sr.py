@@ -1,14 +1,17 @@
-"""VIRNet: blur, sampling, and the prior of a blur kernel (Eq. 6-11, 23, 26-27)."""
+"""VIRNet: blur, sampling, and what is believed of a blur kernel (Eq. 6-14, 23, 26-27)."""
 
 import numpy as np
 import torch
-from scipy import ndimage
+from scipy import ndimage, stats
 from torch.distributions import MultivariateNormal
 
+from vbl.deconvolution import least_squares
 from vbl.degradations import blind_sr
 from vbl.distributions import (
+    inverse_gamma_log_prob,
     kl_inverse_gamma,
     kl_normal,
+    rsample_inverse_gamma,
 )
 from vbl.equations.densities import (
     kl_inverse_gammas_by_quadrature,
@@ -101,6 +104,50 @@ def kl_of_the_kernel() -> float:
     return max(error(0.31, 0.3, (2.2, 0.9), (2.0, 1.0)), error(-0.5, -0.47, (9.0, 0.2), (8.0, 0.3)))
 
 
+def drawn_widths() -> float:
+    """λ² and 1/λ² of κ₀η/γ have the means of the inverse Gamma."""
+    eta = torch.full((100_000,), 2.3, dtype=torch.float64)
+    expected = real(KAPPA0 * 2.3 / (KAPPA0 - 2), (KAPPA0 - 1) / (KAPPA0 * 2.3))
+
+    def chunks():
+        generator = seeded()
+        for _ in range(10):
+            drawn = rsample_inverse_gamma(KAPPA0 - 1, KAPPA0 * eta, generator=generator)
+            yield torch.stack([drawn, 1 / drawn], 1)
+
+    return standard_errors(chunks(), expected)
+
+
+def _matrix(lines: int, columns: int, kernel: np.ndarray) -> np.ndarray:
+    """What blurring and keeping every other pixel does to the unit images, as columns."""
+    images = np.eye(lines * columns).reshape(-1, lines, columns)
+    small = [ndimage.convolve(image, kernel, mode="reflect")[::2, ::2] for image in images]
+    return np.stack([image.ravel() for image in small], 1)
+
+
+def most_probable_image() -> float:
+    """Conjugate gradients, against the normal equations written out and solved."""
+    kernel, var, tau = _some_kernel(), 0.01, 0.2
+    y = torch.rand(1, 1, 4, 5, generator=seeded(2), dtype=torch.float64)
+    h, grid = _matrix(8, 10, kernel[0, 0].numpy()), np.arange(80).reshape(8, 10)
+    pairs = [(grid[1:], grid[:-1]), (grid[:, 1:], grid[:, :-1])]
+    unit = np.eye(80)
+    d = np.concatenate([unit[a.ravel()] - unit[b.ravel()] for a, b in pairs])
+    exact = np.linalg.solve(h.T @ h / var + d.T @ d / tau**2, h.T @ y.numpy().ravel() / var)
+    ours = least_squares(y, kernel, var, scale=2, gradient_std=tau, iterations=200)
+    return relative(ours.flatten(), exact)
+
+
+def density_of_the_truth() -> float:
+    """log q of a width, against SciPy's density."""
+
+    def error(kappa, eta, lambda_sq):
+        exact = stats.invgamma.logpdf(lambda_sq, kappa - 1, scale=kappa * eta)
+        return relative(inverse_gamma_log_prob(*real(lambda_sq, kappa - 1, kappa * eta)), exact)
+
+    return worst(error(*p) for p in [(3.5, 2.0, 1.0), (50.0, 2.2, 2.0), (900.0, 0.2, 0.25)])
+
+
 def _virnet(number, name, statement, functions, check, how, tolerance=1e-9, **links) -> Equation:
     return Equation("VIRNet", number, name, statement, functions, check, how, tolerance, **links)
 
@@ -152,5 +199,35 @@ EQUATIONS = (
         kl_of_the_kernel,
         QUADRATURE,
         erratum="erratum-virnet-23",
+    ),
+    _virnet(
+        "14, 19",
+        "drawn widths of the kernel",
+        r"\tilde\lambda_l^2 = \kernelshape\, \eta_l / \gamma_l, \quad"
+        r" \gamma_l \sim \GammaDist(\kernelshape - 1, 1)",
+        (rsample_inverse_gamma,),
+        drawn_widths,
+        MONTE_CARLO,
+        FIVE_STANDARD_ERRORS,
+    ),
+    _virnet(
+        "–",
+        "most probable image",
+        r"\argmin_{\latent} \tfrac{1}{2 \sigma^2}"
+        r" \norm{\observed - (\latent \conv \kernel)\downsample{s}}^2"
+        r" + \tfrac{1}{2 \roughness^2} \norm{\nabla \latent}^2",
+        (least_squares,),
+        most_probable_image,
+        ALGEBRA,
+        1e-7,
+    ),
+    _virnet(
+        "–",
+        "density of a true width",
+        r"\log q(\hat\lambda_l^2 \mid \observed), \quad"
+        r" q = \InvGamma(\kappa_l - 1, \kappa_l \eta_l)",
+        (inverse_gamma_log_prob,),
+        density_of_the_truth,
+        ALGEBRA,
     ),
 )
