@@ -216,6 +216,15 @@ def test_a_learned_width_is_trained_by_the_density_of_the_truth():
     torch.testing.assert_close(elbo.auxiliary["kernel"], -expected, rtol=1e-4, atol=1e-3)
 
 
+def test_a_learned_width_begins_as_the_priors_and_feels_every_gradient():
+    model, batch = tiny(kernel_posterior="learned"), pairs()
+    q = model.infer(batch.y)
+    torch.testing.assert_close(q.kappa.log(), torch.full((2, 2), math.log(50)), rtol=0, atol=0.5)
+    torch.testing.assert_close(q.spread.log(), torch.full((2, 1), math.log(1e-4)), rtol=0, atol=0.5)
+    model(batch).loss(1).backward()
+    assert (model.kernel.tail.bias.grad != 0).all()
+
+
 def test_a_batch_without_the_parameters_of_its_kernels_is_refused():
     batch = dataclasses.replace(pairs(), truth={})
     with pytest.raises(ValueError, match="parameters of its kernels"):

@@ -97,6 +97,12 @@ QUEUE: dict[str, Job] = {
         why="VIRNet's blind super-resolution by 2",
         scores=_enlarging(2),
     ),
+    "virnet-sr-x4-learned-width": Job(
+        recipe="virnet-sr-x4-learned-width",
+        preset="ship",
+        why="the same, smaller, where KNet also says how sure it is of the blur",
+        scores=_enlarging(4),
+    ),
     "virnet-denoise-paper": Job(
         recipe="virnet-denoise",
         preset="paper",

@@ -224,9 +224,9 @@ class VIRNetSR(nn.Module):
         rho = LARGEST_RHO * found[:, 2:3].tanh()
         kappa = torch.full_like(eta, self.config.kappa0)
         spread = torch.full_like(rho, self.config.r0_sq)
-        if self.config.kernel_posterior == "learned":
-            kappa = found[:, 3:5].clamp(*LOG_STRENGTH).exp()
-            spread = found[:, 5:6].clamp(*LOG_SPREAD).exp()
+        if self.config.kernel_posterior == "learned":  # it begins as the prior's
+            kappa = (kappa.log() + found[:, 3:5]).clamp(*LOG_STRENGTH).exp()
+            spread = (spread.log() + found[:, 5:6]).clamp(*LOG_SPREAD).exp()
         return Inferred(log_var.clamp(*LOG_VARIANCE).exp(), eta, rho, kappa, spread)
 
     def posterior(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Posterior:

@@ -1,5 +1,6 @@
 """Super-resolution: VIRNet's, for noise and blur that it must infer."""
 
+from dataclasses import replace
 from functools import partial
 
 from vbl.degradations import blind_sr
@@ -49,4 +50,23 @@ def _virnet_sr(scale: int) -> Recipe:
     )  # fmt: skip
 
 
-VIRNET_SR_X2, VIRNET_SR_X3, VIRNET_SR_X4 = SUPER_RESOLUTION = tuple(map(_virnet_sr, (2, 3, 4)))
+VIRNET_SR_X2, VIRNET_SR_X3, VIRNET_SR_X4 = tuple(map(_virnet_sr, (2, 3, 4)))
+
+_CLASSROOM = VIRNET_SR_X4.presets["classroom"]
+_SMALL_PRESETS = {
+    "quick": VIRNET_SR_X4.presets["quick"],
+    "classroom": _CLASSROOM,
+    "ship": replace(_CLASSROOM, steps=5000),
+}
+
+VIRNET_SR_X4_LEARNED_WIDTH = replace(
+    VIRNET_SR_X4,
+    name="virnet-sr-x4-learned-width",
+    about="The same, where KNet also says how sure it is of the blur",
+    presets={
+        name: replace(preset, config=replace(preset.config, kernel_posterior="learned"))
+        for name, preset in _SMALL_PRESETS.items()
+    },
+)
+
+SUPER_RESOLUTION = (VIRNET_SR_X2, VIRNET_SR_X3, VIRNET_SR_X4, VIRNET_SR_X4_LEARNED_WIDTH)
