@@ -4,13 +4,15 @@ import json
 import math
 import os
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from vbl.datasets import UnknownName, open_dataset
-from vbl.degradations import Degraded
+from vbl.deconvolution import least_squares
+from vbl.degradations import Degraded, blind_sr
 from vbl.devices import find_device
 from vbl.evaluation import evaluate, inferred
 from vbl.images import UnreadableImage, write
@@ -300,6 +302,26 @@ def test_the_mean_kernel_is_the_best_constant_answer_to_the_training_kernels(fol
     error = (kernels - mean).square().mean()
     for other in (kernels[:500].mean(0), mean * 0.9, mean.roll(1, 3)):
         assert error < (kernels - other).square().mean()
+
+
+def test_least_squares_is_told_the_kernel_or_what_another_infers_in_its_place():
+    device = torch.device("cpu")
+    x = picture(0)
+    pair = blind_sr(x, 4, std=0.02, sampling="bicubic", generator=torch.Generator().manual_seed(0))
+    told = find_method("least-squares", device).restore(pair, "bicubic")
+    teller = find_method("mean-kernel", device).restore(pair, "bicubic")
+    misled = find_method("least-squares+mean-kernel", device).restore(pair, "bicubic")
+    options = {"scale": 4, "sampling": "bicubic"}
+    expected = least_squares(pair.y, teller.kernel, 0.02**2, **options)
+    torch.testing.assert_close(misled.image, expected)
+    assert torch.equal(misled.kernel, teller.kernel)
+    assert not torch.allclose(told.image, misled.image)
+    with pytest.raises(
+        ValueError, match="infers the noise level or the blur kernel, got 'bicubic'"
+    ):
+        find_method("least-squares+bicubic", device).restore(pair, "bicubic")
+    with pytest.raises(ValueError, match="must be told the blur kernel"):
+        find_method("least-squares", device).restore(replace(pair, kernel=None), "bicubic")
 
 
 def test_what_is_inferred_is_reported_for_each_picture(folder):

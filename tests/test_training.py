@@ -11,8 +11,8 @@ from torch import nn
 
 from vbl.degradations import Degraded
 from vbl.elbo import Elbo
-from vbl.restoration import Restoration
 from vbl.recipes import Preset
+from vbl.restoration import Restoration
 from vbl.states import load_state
 from vbl.training import Diverged, fit
 

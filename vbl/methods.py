@@ -5,6 +5,7 @@
     find_method("resunet", device)                  a checkpoint
     find_method("nlm", device)                      a classical method, told the true noise level
     find_method("ffdnet+virnet-denoise", device)    FFDNet, told the noise level VIRNet infers
+    find_method("least-squares+virnet-sr-x4", device)   told the noise level and the kernel
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from vbl import baselines
 from vbl.checkpoints import known, load
 from vbl.datasets import UnknownName
+from vbl.deconvolution import least_squares
 from vbl.degradations import Degraded
 from vbl.kernels import VIRNET_TEST_SIDE, gaussian_kernel, random_gaussian_parameters
 from vbl.operators import bicubic_upsample
@@ -33,17 +35,17 @@ class Method:
     Attributes:
         name: For reports.
         restore: From a degraded picture, and the sampling of its protocol, to a restoration. It is
-            given the clean picture too, and may read the noise level but nothing else.
+            given the clean picture too, and may read what it must be told but nothing else.
         scale: The factor it was made for; None where any will do.
         about: How it was trained, where it was.
-        told: Whether it must be told the noise level.
+        told: What it must be told of the truth: "noise_var", "kernel".
     """
 
     name: str
     restore: Restore
     scale: int | None
     about: dict[str, Any]
-    told: bool = False
+    told: tuple[str, ...] = ()
 
 
 def _told_level(degraded: Degraded) -> Tensor:
@@ -85,6 +87,14 @@ def _mean_kernel(degraded: Degraded, sampling: str | None) -> Restoration:
     return Restoration(image, kernel=mean.to(degraded.y))
 
 
+def _least_squares(degraded: Degraded, sampling: str | None) -> Restoration:
+    var, kernel = _told_level(degraded).square(), degraded.kernel
+    if kernel is None:
+        raise ValueError("must be told the blur kernel, which is not known of this picture")
+    options = {"scale": degraded.scale, "sampling": sampling or "direct"}
+    return Restoration(least_squares(degraded.y, kernel, var, **options))
+
+
 DENOISERS: dict[str, Callable[[Tensor, float], Tensor]] = {  # told the noise level
     "nlm": baselines.non_local_means,
     "tv": baselines.total_variation,
@@ -97,7 +107,10 @@ CLASSICAL: dict[str, Restore] = {
     "bicubic": _bicubic,  # as every program does it, whatever the sampling was
     "bicubic-aligned": _bicubic_aligned,  # onto the grid the samples came from
     "mean-kernel": _mean_kernel,
+    "least-squares": _least_squares,
 }
+CALLED = {"noise_var": "the noise level", "kernel": "the blur kernel"}
+TOLD = dict.fromkeys(DENOISERS, ("noise_var",)) | {"least-squares": ("noise_var", "kernel")}
 
 
 def restorer_of(model: nn.Module) -> Restore:
@@ -116,19 +129,19 @@ def find_method(model: Any, device: torch.device) -> Method:
 
     Args:
         model: A model, the name or file of a checkpoint, a key of `CLASSICAL`, or A+B: A, which
-            must be told the noise level, is told the one B infers, not the true one.
+            must be told something of the truth, is told what B infers in its place.
         device: Where to put a model.
 
     Raises:
         UnknownName: With the closest names.
-        ValueError: When the A of A+B is not told a noise level.
+        ValueError: When the A of A+B is told nothing.
         BadCheckpoint: When a file of weights is damaged.
         DataUnavailable: When an author's weights are not on this machine.
     """
     if isinstance(model, Method):
         return model
     if model in CLASSICAL:
-        return Method(model, CLASSICAL[model], None, {}, told=model in DENOISERS)
+        return Method(model, CLASSICAL[model], None, {}, TOLD.get(model, ()))
     if isinstance(model, str) and "+" in model and not Path(model).is_file():
         return _told_by(*(find_method(part, device) for part in model.split("+", 1)))
     return _loaded(model, device)
@@ -146,23 +159,26 @@ def _loaded(model: Any, device: torch.device) -> Method:
         **getattr(found, "about", {}),
     }
     restore = restorer_of(found.eval().to(device))
-    return Method(name, restore, scale, about, told=is_told(found))
+    return Method(name, restore, scale, about, ("noise_var",) if is_told(found) else ())
 
 
 def _told_by(told: Method, teller: Method) -> Method:
-    """One method, told the noise level that another infers."""
+    """One method, told what another infers; of the rest the truth."""
     if not told.told:
         wanted = "one that must be told the noise level"
         raise ValueError(f"model: expected before + {wanted}, got {told.name!r}")
 
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
-        std = teller.restore(degraded, sampling).noise_std
-        if std is None:
-            wanted = "one that infers the noise level"
+        answer = teller.restore(degraded, sampling)
+        inferred = {"kernel": answer.kernel}
+        if answer.noise_std is not None:  # the told expect one map for all colours
+            inferred["noise_var"] = answer.noise_std.square().mean(1, keepdim=True)
+        news = {what: inferred[what] for what in told.told if inferred.get(what) is not None}
+        if not news:
+            wanted = f"one that infers {' or '.join(CALLED[what] for what in told.told)}"
             raise ValueError(f"expected after + {wanted}, got {teller.name!r}")
-        noise_var = std.square().mean(1, keepdim=True)  # the told expect one map for all colours
-        restored = told.restore(replace(degraded, noise_var=noise_var), sampling)
-        return replace(restored, noise_std=std)
+        restored = told.restore(replace(degraded, **news), sampling)
+        return replace(restored, noise_std=answer.noise_std, kernel=answer.kernel)
 
     parameters = sum(method.about.get("parameters", 0) for method in (told, teller))
     about = {**teller.about, "parameters": parameters}

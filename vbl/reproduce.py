@@ -83,6 +83,7 @@ _BLURRED_X2 = {f"x2 noise={s:g}": {"scale": 2, "kernel": "all", "sigma": s} for 
 _ANISOTROPIC = {f"kernel {k}": {"scale": 4, "kernel": k, "sigma": 2.55} for k in (3, 4, 5, 6)}
 _TRAINED = {"resunet": None, "vdn-denoise": None, "virnet-denoise": "VIRNet"}
 _TRUE_MAP = {"virnet-denoise-true-map": None}
+_FED = ("least-squares+mean-kernel", "least-squares+virnet-sr-x4", "least-squares")
 _TOLD = {"ffdnet": "FFDNet_GT", "ffdnet+virnet-denoise": "FFDNet_VIR"}
 
 TABLES: dict[str, Table] = {
@@ -133,7 +134,7 @@ TABLES: dict[str, Table] = {
     "virnet-table-9": Table(
         paper=None,
         protocol="virnet-table-5",
-        models=dict.fromkeys(("mean-kernel", "virnet-sr-x4")),
+        models=dict.fromkeys(("mean-kernel", "virnet-sr-x4", *_FED)),
         columns=_columns({"Set14": "set14", "CBSD68": "cbsd68"}, _ANISOTROPIC),
     ),
     "real-noise": Table(
