@@ -224,7 +224,12 @@ def page(table, tmp_path, monkeypatch):
             status=None,
             warning=warnings,
             confoverrides={
-                "extensions": ["myst_parser", "sphinxcontrib.bibtex", "vbl_tables"],
+                "extensions": [
+                    "myst_parser",
+                    "sphinx_design",
+                    "sphinxcontrib.bibtex",
+                    "vbl_tables",
+                ],
                 "bibtex_bibfiles": ["one.bib"],
                 "myst_enable_extensions": ["colon_fence"],
                 "suppress_warnings": ["bibtex.missing_field"],

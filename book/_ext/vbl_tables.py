@@ -90,7 +90,8 @@ def table_lines(name, rows, columns, metric):
     for row in rows:
         method = f"{'ours: ' if row.ours and beside else ''}{row.method}".replace("*", r"\*")
         lines += list_row(method, [cell(row.values.get(column), metric) for column in columns])
-    return [*lines, ":::", "", *(origin(row) for row in rows if row.ours)]
+    origins = [origin(row) for row in rows if row.ours]
+    return [*lines, ":::", "", ":::{dropdown} How our rows were measured", *origins, ":::"]
 
 
 def title(name, beside):
