@@ -13,6 +13,7 @@ from vbl.checkpoints import BadCheckpoint, ffdnet, load, load_weights, read_weig
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.models import virnet
 from vbl.models.supervised import Config, Supervised
+from vbl.recipes import RECIPES
 
 TINY = Config("DnCNN", {"width": 4, "depth": 3})
 
@@ -45,6 +46,13 @@ def test_what_is_saved_is_loaded(tmp_path, model):
 def test_a_configuration_with_tuples_survives_json(tmp_path):
     config = virnet.Config(widths=(4, 4, 8), blocks=(1, 1, 2), sigma_width=4)
     save_weights(tmp_path / "a.safetensors", virnet.VIRNet(config), {})
+    assert load_weights(tmp_path / "a.safetensors").config == config
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_what_any_recipe_trains_can_be_loaded(tmp_path, recipe):
+    config = recipe.presets["quick"].config
+    save_weights(tmp_path / "a.safetensors", recipe.model(config), {})
     assert load_weights(tmp_path / "a.safetensors").config == config
 
 

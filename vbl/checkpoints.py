@@ -27,7 +27,7 @@ from torch import nn
 
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.files import complete_or_absent, sha256
-from vbl.models import supervised, vdn, virnet
+from vbl.models import supervised, vdn, virnet, virnet_sr
 
 FOLDER = Path(__file__).parents[1] / "data" / "checkpoints"
 
@@ -36,6 +36,7 @@ MODELS: dict[str, tuple[type[nn.Module], type]] = {
     "Supervised": (supervised.Supervised, supervised.Config),
     "VDN": (vdn.VDN, vdn.Config),
     "VIRNet": (virnet.VIRNet, virnet.Config),
+    "VIRNetSR": (virnet_sr.VIRNetSR, virnet_sr.Config),
 }
 
 
