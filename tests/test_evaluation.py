@@ -155,7 +155,7 @@ def test_pairs_of_unknown_noise_will_do_for_two(pairs, told):
     [
         (
             "input+guesser",
-            "model: expected before + one that must be told the noise level, got",
+            "model: expected before + one that must be told the noise level or the blur, got",
         ),
         ("told+tv", "told+tv on 0: expected after + one that infers the noise level, got 'tv'"),
     ],

@@ -165,7 +165,7 @@ def _loaded(model: Any, device: torch.device) -> Method:
 def _told_by(told: Method, teller: Method) -> Method:
     """One method, told what another infers; of the rest the truth."""
     if not told.told:
-        wanted = "one that must be told the noise level"
+        wanted = "one that must be told the noise level or the blur"
         raise ValueError(f"model: expected before + {wanted}, got {told.name!r}")
 
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
