@@ -225,6 +225,20 @@ def test_a_learned_width_begins_as_the_priors_and_feels_every_gradient():
     assert (model.kernel.tail.bias.grad != 0).all()
 
 
+def test_a_learned_width_that_has_left_its_range_finds_its_way_back():
+    model, batch = tiny(kernel_posterior="learned"), pairs()
+    with torch.no_grad():
+        model.kernel.tail.bias[3:] -= 50
+    q = model.infer(batch.y)
+    torch.testing.assert_close(q.kappa, torch.full((2, 2), 1.5))
+    torch.testing.assert_close(q.spread, torch.full((2, 1), 1e-6), rtol=1e-4, atol=0)
+    elbo = model(batch)
+    assert elbo.total.isfinite().all()
+    elbo.loss(1).backward()
+    gradient = model.kernel.tail.bias.grad[3:]
+    assert (gradient != 0).all() and gradient[2] < 0  # far too sure of the correlation
+
+
 def test_a_batch_without_the_parameters_of_its_kernels_is_refused():
     batch = dataclasses.replace(pairs(), truth={})
     with pytest.raises(ValueError, match="parameters of its kernels"):

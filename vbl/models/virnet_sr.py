@@ -42,7 +42,7 @@ from vbl.restoration import Restoration
 
 LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
 LARGEST_RHO = 0.999  # the covariance of the kernel stays regular, also where ρ is drawn
-LOG_STRENGTH = (math.log(3.0), math.log(1e4))  # of a learned kappa
+LOG_SHAPE = (math.log(0.5), math.log(1e4))  # of a learned kappa - 1
 LOG_SPREAD = (math.log(1e-6), math.log(1.0))  # of a learned r²
 
 
@@ -225,8 +225,8 @@ class VIRNetSR(nn.Module):
         kappa = torch.full_like(eta, self.config.kappa0)
         spread = torch.full_like(rho, self.config.r0_sq)
         if self.config.kernel_posterior == "learned":  # it begins as the prior's
-            kappa = (kappa.log() + found[:, 3:5]).clamp(*LOG_STRENGTH).exp()
-            spread = (spread.log() + found[:, 5:6]).clamp(*LOG_SPREAD).exp()
+            kappa = 1 + _within(*LOG_SHAPE, (kappa - 1).log() + found[:, 3:5]).exp()
+            spread = _within(*LOG_SPREAD, spread.log() + found[:, 5:6]).exp()
         return Inferred(log_var.clamp(*LOG_VARIANCE).exp(), eta, rho, kappa, spread)
 
     def posterior(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Posterior:
@@ -328,6 +328,11 @@ class VIRNetSR(nn.Module):
         kernel = gaussian_kernel(*found.eta.T, found.rho[:, 0], self.config.kernel_size)
         parameters = torch.cat([found.eta, found.rho], 1)
         return Restoration(q.mean, found.mode.sqrt(), kernel, parameters)
+
+
+def _within(low: float, high: float, x: Tensor) -> Tensor:
+    """x clamped, with the gradient of x: what has left the range finds its way back."""
+    return x + (x.clamp(low, high) - x).detach()
 
 
 def _beside(image: Tensor, condition: Float[Tensor, "b n"]) -> Tensor:
