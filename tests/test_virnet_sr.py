@@ -205,15 +205,38 @@ def test_no_answer_makes_the_kernel_singular():
     assert kernel.isfinite().all() and found.eta.grad.isfinite().all()
 
 
+def kernel_biases(term: str) -> torch.Tensor:
+    """Gradients of a term in what KNet says: two places, the correlation, three widths."""
+    model = tiny(kernel_posterior="learned")
+    elbo = model(pairs(), generator=torch.Generator().manual_seed(0))
+    model.zero_grad()
+    elbo.auxiliary[term].sum().backward()
+    return model.kernel.tail.bias.grad
+
+
 def test_a_learned_width_is_trained_by_the_density_of_the_truth():
     model, batch = tiny(kernel_posterior="learned"), pairs()
     elbo = model(batch)
-    assert set(elbo.auxiliary) == {"kernel"}
     q = model.infer(batch.y)
     lambda_sq, rho = model.lambda_hat(batch)
     width = Gamma(q.kappa - 1, q.kappa * q.eta).log_prob(1 / lambda_sq) - 2 * lambda_sq.log()
     expected = width.sum(1) + Normal(q.rho, q.spread.sqrt()).log_prob(rho)[:, 0]
-    torch.testing.assert_close(elbo.auxiliary["kernel"], -expected, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(elbo.auxiliary["width of kernel"], -expected, rtol=1e-4, atol=1e-3)
+    feels = kernel_biases("width of kernel") != 0
+    assert feels.tolist() == [False, False, False, True, True, True]
+
+
+def test_where_a_learned_posterior_lies_is_trained_as_that_of_the_prior():
+    model, batch = tiny(kernel_posterior="learned"), pairs()
+    elbo, q = model(batch), model.infer(batch.y)
+    lambda_sq, rho = model.lambda_hat(batch)
+    ratio = lambda_sq / q.mean
+    widths = 49 * (ratio - 1 - ratio.log()).sum(1)
+    expected = widths + (rho - q.rho)[:, 0].square() / (2 * model.config.r0_sq)
+    place = elbo.auxiliary["place of kernel"]
+    torch.testing.assert_close(place, expected, rtol=1e-4, atol=1e-3)
+    felt = kernel_biases("place of kernel").abs()
+    assert felt[:3].min() > 0 and felt[3:].max() < 1e-3 * felt[:3].min()
 
 
 def test_a_learned_width_begins_as_the_priors_and_feels_every_gradient():
@@ -230,7 +253,7 @@ def test_a_learned_width_that_has_left_its_range_finds_its_way_back():
     with torch.no_grad():
         model.kernel.tail.bias[3:] -= 50
     q = model.infer(batch.y)
-    torch.testing.assert_close(q.kappa, torch.full((2, 2), 1.5))
+    torch.testing.assert_close(q.kappa, torch.full((2, 2), 2.05))
     torch.testing.assert_close(q.spread, torch.full((2, 1), 1e-6), rtol=1e-4, atol=0)
     elbo = model(batch)
     assert elbo.total.isfinite().all()

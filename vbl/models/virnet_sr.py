@@ -31,18 +31,17 @@ from vbl.distributions import (
     inverse_gamma_log_prob,
     kl_inverse_gamma,
     kl_normal,
-    rsample_inverse_gamma,
 )
 from vbl.elbo import Elbo, per_image
 from vbl.kernels import gaussian_kernel
+from vbl.models.noise_and_blur import LARGEST_RHO, Inferred
 from vbl.models.virnet import FIRST_STD, LOG_VARIANCE, check_choices
 from vbl.networks import KernelNet, ResUNet, SigmaNet
 from vbl.operators import SAMPLINGS, bicubic_upsample, blur
 from vbl.restoration import Restoration
 
 LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
-LARGEST_RHO = 0.999  # the covariance of the kernel stays regular, also where ρ is drawn
-LOG_SHAPE = (math.log(0.5), math.log(1e4))  # of a learned kappa - 1
+LOG_STRENGTH = (math.log(0.05), math.log(1e4))  # of a learned kappa - 2
 LOG_SPREAD = (math.log(1e-6), math.log(1.0))  # of a learned r²
 
 
@@ -67,7 +66,7 @@ class Config:
         likelihood_teaches: "restorer", or "all": SNet and KNet then feel the likelihood too, which
             counts every pixel and drowns their own few nats.
         kernel_posterior: "prior" has the prior's width kappa0 and r0²; "learned" lets KNet say how
-            sure it is, and trains it by log q(Λ̂ | y).
+            sure it is, and trains that alone by log q(Λ̂ | y): where q lies still learns from KL_Λ.
         sigma_width: Channels of SNet.
         sigma_depth: Convolutions of SNet.
         kernel_width: Channels of KNet.
@@ -121,40 +120,6 @@ class Config:
     def alpha0(self) -> float:
         """p²/2, the strength of the noise prior."""
         return self.p**2 / 2
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """q(σ² | y) and q(Λ | y), of whole images.
-
-    Attributes:
-        mode: β of q(σ² | y), (B, 1, 1, 1).
-        eta: η, the modes of q(λ_l² | y), (B, 2), in pixels² of z.
-        rho: m, the mean of q(ρ | y), (B, 1).
-        kappa: Its strength, shape + 1 of q(λ_l² | y), (B, 2).
-        spread: Its variance of ρ, (B, 1).
-    """
-
-    mode: Float[Tensor, "b 1 1 1"]
-    eta: Float[Tensor, "b 2"]
-    rho: Float[Tensor, "b 1"]
-    kappa: Float[Tensor, "b 2"]
-    spread: Float[Tensor, "b 1"]
-
-    def detach(self) -> "Inferred":
-        """The same without gradients."""
-        return Inferred(**{name: value.detach() for name, value in vars(self).items()})
-
-    def draw(
-        self, *, generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 1"]]:
-        """λ² and ρ from q(Λ | y), with pathwise gradients."""
-        lambda_sq = rsample_inverse_gamma(
-            self.kappa - 1, self.kappa * self.eta, generator=generator
-        )
-        noise = torch.randn(self.rho.shape, generator=generator, device=self.rho.device)
-        rho = self.rho + self.spread.sqrt() * noise.to(self.rho)
-        return lambda_sq, rho.clamp(-LARGEST_RHO, LARGEST_RHO)
 
 
 @dataclass(frozen=True)
@@ -225,7 +190,8 @@ class VIRNetSR(nn.Module):
         kappa = torch.full_like(eta, self.config.kappa0)
         spread = torch.full_like(rho, self.config.r0_sq)
         if self.config.kernel_posterior == "learned":  # it begins as the prior's
-            kappa = 1 + _within(*LOG_SHAPE, (kappa - 1).log() + found[:, 3:5]).exp()
+            kappa = 2 + _within(*LOG_STRENGTH, (kappa - 2).log() + found[:, 3:5]).exp()
+            eta = eta * (kappa - 2) / kappa  # what KL_Λ trains is the mean of λ², not its mode
             spread = _within(*LOG_SPREAD, spread.log() + found[:, 5:6]).exp()
         return Inferred(log_var.clamp(*LOG_VARIANCE).exp(), eta, rho, kappa, spread)
 
@@ -291,7 +257,12 @@ class VIRNetSR(nn.Module):
         kl_kernel = self._kl_kernel(batch, found)
         if self.config.kernel_posterior == "prior":
             return Elbo(terms[0], terms[1] | {"kernel": kl_kernel})
-        auxiliary = {"kernel": -self.kernel_log_prob(batch, found)}
+        auxiliary = {
+            "place of kernel": self._kl_kernel(
+                batch, found.as_sure_as(self.config.kappa0, self.config.r0_sq)
+            ),
+            "width of kernel": -self.kernel_log_prob(batch, found.pinned()),
+        }
         return Elbo(terms[0], terms[1] | {"kernel": kl_kernel.detach()}, auxiliary)
 
     def _kl_kernel(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:

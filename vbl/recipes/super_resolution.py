@@ -59,7 +59,7 @@ _CLASSROOM = VIRNET_SR_X4.presets["classroom"]
 _SMALL_PRESETS = {
     "quick": VIRNET_SR_X4.presets["quick"],
     "classroom": _CLASSROOM,
-    "ship": replace(_CLASSROOM, steps=5000),
+    "ship": replace(_CLASSROOM, steps=4000),
 }
 
 VIRNET_SR_X4_LEARNED_WIDTH = replace(

@@ -1,0 +1,61 @@
+"""What VIRNet's super-resolution infers of a whole image: its noise and its blur."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vbl.distributions import rsample_inverse_gamma
+
+LARGEST_RHO = 0.999  # the covariance of the kernel stays regular, also where ρ is drawn
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """q(σ² | y) and q(Λ | y), of whole images.
+
+    Attributes:
+        mode: β of q(σ² | y), (B, 1, 1, 1).
+        eta: η, the modes of q(λ_l² | y), (B, 2), in pixels² of z.
+        rho: m, the mean of q(ρ | y), (B, 1).
+        kappa: Its strength, shape + 1 of q(λ_l² | y), (B, 2).
+        spread: Its variance of ρ, (B, 1).
+    """
+
+    mode: Float[Tensor, "b 1 1 1"]
+    eta: Float[Tensor, "b 2"]
+    rho: Float[Tensor, "b 1"]
+    kappa: Float[Tensor, "b 2"]
+    spread: Float[Tensor, "b 1"]
+
+    def detach(self) -> "Inferred":
+        """The same without gradients."""
+        return Inferred(**{name: value.detach() for name, value in vars(self).items()})
+
+    @property
+    def mean(self) -> Float[Tensor, "b 2"]:
+        """Of q(λ_l² | y), for kappa > 2."""
+        return self.kappa * self.eta / (self.kappa - 2)
+
+    def pinned(self) -> "Inferred":
+        """The same, of which only the widths feel a gradient."""
+        eta = self.mean.detach() * (self.kappa - 2) / self.kappa
+        return replace(self, eta=eta, rho=self.rho.detach())
+
+    def as_sure_as(self, kappa0: float, r0_sq: float) -> "Inferred":
+        """q(Λ | y) around the same place, with the widths of the prior."""
+        kappa = torch.full_like(self.kappa, kappa0)
+        spread = torch.full_like(self.spread, r0_sq)
+        return replace(self, eta=self.mean, kappa=kappa, spread=spread)
+
+    def draw(
+        self, *, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 1"]]:
+        """λ² and ρ from q(Λ | y), with pathwise gradients."""
+        lambda_sq = rsample_inverse_gamma(
+            self.kappa - 1, self.kappa * self.eta, generator=generator
+        )
+        noise = torch.randn(self.rho.shape, generator=generator, device=self.rho.device)
+        rho = self.rho + self.spread.sqrt() * noise.to(self.rho)
+        return lambda_sq, rho.clamp(-LARGEST_RHO, LARGEST_RHO)
