@@ -113,7 +113,6 @@ KERNEL: dict[str, Variation] = {
     "a look every 4 pixels": blind(kernel_step=4),
     "r0² 1e-4": blind(r0_sq=1e-4),
     "likelihood teaches all": blind(likelihood_teaches="all"),
-    "learned width": blind(kernel_posterior="learned"),
 }
 
 FACTORISATION: dict[str, Variation] = {
