@@ -29,8 +29,8 @@ def least_squares(
 ) -> Float[Tensor, "b c sh sw"]:
     """The most probable image under white noise and a Gaussian prior of its gradients.
 
-    argmin over z of ‖y - (z * k)↓s‖²/(2 σ²) + ‖∇z‖²/(2 τ²), by conjugate gradients
-    (Hestenes and Stiefel, 1952).
+    argmin over z of ‖y - (z * k)↓s‖²/(2 σ²) + ‖∇z‖²/(2 τ²), :eq:`eq-least-squares`, by
+    conjugate gradients (Hestenes and Stiefel, 1952).
 
     Args:
         y: Degraded images (B, C, h, w).

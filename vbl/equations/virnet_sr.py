@@ -179,6 +179,7 @@ EQUATIONS = (
         (gaussian_kernel,),
         kernel_of_its_parameters,
         ALGEBRA,
+        label="eq-gaussian-kernel",
         erratum="erratum-virnet-small",
     ),
     _virnet(
@@ -198,6 +199,7 @@ EQUATIONS = (
         (kl_normal, kl_inverse_gamma),
         kl_of_the_kernel,
         QUADRATURE,
+        label="eq-kl-kernel",
         erratum="erratum-virnet-23",
     ),
     _virnet(
@@ -209,6 +211,7 @@ EQUATIONS = (
         drawn_widths,
         MONTE_CARLO,
         FIVE_STANDARD_ERRORS,
+        label="eq-sr-likelihood",
     ),
     _virnet(
         "–",
@@ -220,6 +223,7 @@ EQUATIONS = (
         most_probable_image,
         ALGEBRA,
         1e-7,
+        label="eq-least-squares",
     ),
     _virnet(
         "–",
@@ -229,5 +233,6 @@ EQUATIONS = (
         (inverse_gamma_log_prob,),
         density_of_the_truth,
         ALGEBRA,
+        label="eq-learned-width",
     ),
 )
