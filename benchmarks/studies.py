@@ -1,6 +1,6 @@
 """Controlled comparisons: a small network trained in many variations, each with several seeds.
 
-    python benchmarks/studies.py denoising|kernel|factorisation [--seeds 3] [--only NAME ...]
+    python benchmarks/studies.py denoising|kernel|factorisation|latent [--seeds 3] [--only NAME ...]
 
 What differs between two rows of the result is what their names say and nothing else: they see
 the same crops with the same noise in the same order. Each row is kept in
@@ -15,23 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vbl.checkpoints import load
 from vbl.datasets import ImageSet, open_dataset
-from vbl.degradations import correlated
+from vbl.degradations import Degraded, awgn, blurred, correlated, jpeg
 from vbl.evaluation import evaluate
+from vbl.kernels import gaussian_kernel
+from vbl.latents import linear_r2, middles, pooled
 from vbl.metrics import psnr
-from vbl.models import supervised, virnet
+from vbl.models import supervised, vdir, virnet
 from vbl.pipeline import seeded
 from vbl.recipes import Preset, Recipe
 from vbl.recipes.denoising import RESUNET, VIRNET_CLIP, VIRNET_DENOISE
 from vbl.recipes.super_resolution import VIRNET_SR_X4
+from vbl.recipes.vdir import CLIP, VDIR_DENOISE, VDIR_REAL
 from vbl.results import load_result, save_result
 from vbl.training import fit
 
 STEPS = 1000
 WIDTHS, SIGMA_WIDTH = (16, 32, 48), 16
+LATENT_STEPS = 600
 EVERY_FOURTH = 4  # of CBSD68's pictures: 17 of them
 
 
@@ -122,6 +126,60 @@ FACTORISATION: dict[str, Variation] = {
 FACTORISATION["told nothing, twice as long"] = blind(3000, (32, 64), seeds=1, told="nothing")
 
 
+def mixed(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """A third of the pictures noisy, a third compressed, a third blurred."""
+    parts = [degrade(part, generator) for degrade, part in zip(MIXED, x.chunk(3), strict=True)]
+    return Degraded(torch.cat([part.y for part in parts]), x)
+
+
+def slightly_blurred(x: Tensor, generator: torch.Generator | None) -> Degraded:
+    """A round Gaussian of variance 0.5 to 5 pixels² and noise of 2."""
+    var = 0.5 + 4.5 * torch.rand(len(x), generator=generator)
+    return blurred(x, gaussian_kernel(var, var, 0 * var, 15), 2 / 255, generator=generator)
+
+
+MIXED: tuple[Callable[[Tensor, Any], Degraded], ...] = (
+    lambda x, generator: awgn(x, (5 / 255, 70 / 255), generator=generator),
+    lambda x, generator: jpeg(x, (10.0, 80.0), generator=generator),
+    slightly_blurred,
+)
+MIXED_RECIPE = replace(VDIR_DENOISE, name="vdir-mixed", degrade=mixed)
+
+
+def coded(
+    recipe: Recipe = VDIR_DENOISE, steps: int = LATENT_STEPS, seeds: int = 3, **choices: Any
+) -> Variation:
+    """VDIR's small network with some of its choices changed; nothing is known by default."""
+    config = {"known": "nothing", "width": 16, "adversary_width": 16, "restorer": "ResUNet"}
+    config |= {"options": {"widths": WIDTHS, "blocks": 1}, **choices}
+    preset = Preset(config=vdir.Config(**config), steps=steps, clip=CLIP)
+    return Variation(recipe, preset, seeds=seeds)
+
+
+NAIVE = {"told": "nothing", "trained": ("clean image",)}
+FFDNET = {"restorer": "FFDNet", "options": {"width": 48, "depth": 8}, "seeds": 2}
+
+LATENT: dict[str, Variation] = {
+    "told nothing": coded(**NAIVE),
+    "restoration alone": coded(trained=("clean image",)),
+    "no reconstruction": coded(trained=("clean image", "code")),
+    "bound": coded(),
+    "bound, adversary": coded(adversarial=1e-3),
+    "bound, estimation": coded(known="noise"),
+    "bound, adversary, estimation": coded(known="noise", adversarial=1e-3),
+    "two stages": coded(known="noise", told="estimate"),
+    "FFDNet, two stages": coded(known="noise", told="estimate", **FFDNET),
+    "FFDNet, bound": coded(**FFDNET),
+    "FFDNet, bound, estimation": coded(known="noise", **FFDNET),
+    "mixed, told nothing": coded(MIXED_RECIPE, seeds=2, **NAIVE),
+    "mixed, bound": coded(MIXED_RECIPE, seeds=2),
+    "camera, told nothing": coded(VDIR_REAL, seeds=2, **NAIVE),
+    "camera, bound": coded(VDIR_REAL, seeds=2),
+    "told nothing, four times as long": coded(steps=4 * LATENT_STEPS, seeds=1, **NAIVE),
+    "bound, estimation, four times as long": coded(steps=4 * LATENT_STEPS, seeds=1, known="noise"),
+}
+
+
 def subset(pictures: ImageSet, count: int | None) -> ImageSet:
     """Pictures spread evenly over a set."""
     if count is None:
@@ -143,6 +201,44 @@ def super_resolution_scores(model: nn.Module) -> dict[str, float]:
     for row in report.per_kernel:
         found |= {f"kernel {row['kernel']}, {key}": row[key] for key in ("psnr", "kernel_mse")}
     return found
+
+
+@torch.inference_mode()
+def latent_scores(model: nn.Module) -> dict[str, float]:
+    """What the code says of the noise level, and what a restoration makes of another code."""
+    x = middles(some_of_cbsd68(), 256)
+    found = {f"{level}": _psnr(model, *_white(x, level)) for level in (30, 10, 50)}
+    y, _ = _white(x, 30)
+    codes = {"its mirror image": y.flip(-1), "noise 10": _white(x, 10)[0]}
+    codes |= {"noise 50": _white(x, 50)[0], "another picture": y.roll(1, 0)}
+    codes["another picture, noise 10"] = codes["noise 10"].roll(1, 0)
+    for name, shown in codes.items():
+        found[f"30, code of {name}"] = _psnr(model, y, x, model.posterior(shown).mean)
+    found["r2"] = _level_r2(model)
+    found["compressed 20"] = _psnr(model, jpeg(x, 20.0).y, x)
+    soft = slightly_blurred(x, seeded("cpu", "blurred")).y
+    found["blurred"] = _psnr(model, soft, x)
+    pairs = open_dataset("cc15")
+    restored = [psnr(model.restore(pair.degraded).image, pair.image) for pair in pairs]
+    return found | {"cc15": torch.cat(restored).mean().item()}
+
+
+def _white(x: Tensor, level: float) -> tuple[Tensor, Tensor]:
+    """Pictures with noise, the same up to its level, and without."""
+    return awgn(x, level / 255, generator=seeded("cpu", "white")).y, x
+
+
+def _psnr(model: nn.Module, y: Tensor, x: Tensor, code: Tensor | None = None) -> float:
+    return psnr(model.restore(y, code=code).image, x).mean().item()
+
+
+def _level_r2(model: nn.Module) -> float:
+    """R² of the noise level from the pooled code, on patches of 64 x 64 pixels."""
+    x = middles(open_dataset("cbsd68"), 320).unfold(2, 64, 128).unfold(3, 64, 128)
+    x = x.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)  # nine patches of each picture
+    generator = seeded("cpu", "levels")
+    std = (5 + 65 * torch.rand(len(x), generator=generator)) / 255
+    return linear_r2(pooled(model.posterior(awgn(x, std, generator=generator).y).mean), std)
 
 
 def denoising_scores(model: nn.Module) -> dict[str, float]:
@@ -184,6 +280,7 @@ STUDIES: dict[str, tuple[Mapping[str, Variation], Callable[[nn.Module], dict[str
     "denoising": (DENOISING, denoising_scores),
     "kernel": (KERNEL, super_resolution_scores),
     "factorisation": (FACTORISATION, super_resolution_scores),
+    "latent": (LATENT, latent_scores),
 }
 
 

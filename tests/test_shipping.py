@@ -9,7 +9,8 @@ import torch
 
 from vbl import checkpoints, recipes, shipping
 from vbl.datasets import open_folder
-from vbl.shipping import Job, readme, ship, train_queue, waiting
+from vbl.queue import Job
+from vbl.shipping import readme, ship, train_queue, waiting
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from torch import nn
 
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.files import complete_or_absent, sha256
-from vbl.models import supervised, vdn, virnet, virnet_sr
+from vbl.models import supervised, vdir, vdn, virnet, virnet_sr
 
 FOLDER = Path(__file__).parents[1] / "data" / "checkpoints"
 
@@ -37,6 +37,7 @@ MODELS: dict[str, tuple[type[nn.Module], type]] = {
     "VDN": (vdn.VDN, vdn.Config),
     "VIRNet": (virnet.VIRNet, virnet.Config),
     "VIRNetSR": (virnet_sr.VIRNetSR, virnet_sr.Config),
+    "VDIR": (vdir.VDIR, vdir.Config),
 }
 
 

@@ -18,6 +18,7 @@ from vbl.devices import find_device
 from vbl.evaluation import evaluate
 from vbl.methods import Method, find_method
 from vbl.results import FOLDER, ROOT, load_result, provenance, save_result
+from vbl.tables import Table, find_table
 
 PAPERS = ROOT / "data" / "papers"
 
@@ -30,130 +31,6 @@ METRICS: dict[str, tuple[str, str]] = {
     "noise_correlation": ("Correlation of the inferred noise map with the true one", ".3f"),
     "noise_level_ratio": ("Inferred noise level over the true one", ".3f"),
     "kernel_mse": ("Mean squared error of the inferred kernel", ".2e"),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column, or two: one for each metric.
-
-    Attributes:
-        dataset: As the paper calls it.
-        case: As the paper calls it.
-        ours: The set of the catalogue.
-        options: Of `vbl.evaluation.evaluate`.
-    """
-
-    dataset: str
-    case: str
-    ours: str
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of a paper and what stands beside it, or a table of ours alone.
-
-    Attributes:
-        paper: Name of the file in data/papers, without suffix; None where all rows are ours.
-        protocol: A key of `vbl.protocols.PROTOCOLS`.
-        models: Our rows; for each the method of the paper it repeats, or None.
-        columns: Ours; those the paper does not have stay empty in its rows.
-    """
-
-    paper: str | None
-    protocol: str
-    models: Mapping[str, str | None]
-    columns: tuple[Column, ...]
-
-
-def _columns(sets: Mapping[str, str], cases: Mapping[str, Mapping[str, Any]]) -> tuple[Column, ...]:
-    return tuple(
-        Column(dataset, case, ours, options)
-        for dataset, ours in sets.items()
-        for case, options in cases.items()
-    )
-
-
-_CASES = {f"Case {case}": {"case": case} for case in (1, 2, 3)}
-_LEVELS = {f"sigma={sigma}": {"sigma": sigma} for sigma in (15, 25, 50)}
-_NOISES = (0, 2.55, 7.65)
-_BLURRED = {f"x4 noise={s:g}": {"scale": 4, "kernel": "all", "sigma": s} for s in _NOISES}
-_BLURRED_X2 = {f"x2 noise={s:g}": {"scale": 2, "kernel": "all", "sigma": s} for s in _NOISES}
-_ANISOTROPIC = {f"kernel {k}": {"scale": 4, "kernel": k, "sigma": 2.55} for k in (3, 4, 5, 6)}
-_TRAINED = {"resunet": None, "vdn-denoise": None, "virnet-denoise": "VIRNet"}
-_TRUE_MAP = {"virnet-denoise-true-map": None}
-_FED = ("least-squares+mean-kernel", "least-squares+virnet-sr-x4", "least-squares")
-_TOLD = {"ffdnet": "FFDNet_GT", "ffdnet+virnet-denoise": "FFDNet_VIR"}
-
-TABLES: dict[str, Table] = {
-    "virnet-table-1": Table(
-        paper="virnet_table1",
-        protocol="virnet-table-1",
-        models={"nlm": "NLM", "ffdnet": "FFDNet*", "dncnn": "DnCNN", **_TRAINED, **_TRUE_MAP},
-        columns=_columns({"CBSD68": "cbsd68", "McMaster": "mcmaster18"}, _CASES),
-    ),
-    "virnet-table-2": Table(
-        paper="virnet_table2",
-        protocol="virnet-table-2",
-        models={"ffdnet": "FFDNet*", "dncnn": "DnCNN", **_TRAINED},
-        columns=_columns(
-            {"CBSD68": "cbsd68", "McMaster": "mcmaster18", "Kodak24": "kodak24"}, _LEVELS
-        ),
-    ),
-    "virnet-table-7": Table(
-        paper="virnet_table7",
-        protocol="virnet-table-2",
-        models=_TOLD,
-        columns=_columns({"CBSD68": "cbsd68"}, _LEVELS),
-    ),
-    "virnet-table-8": Table(
-        paper="virnet_table8",
-        protocol="virnet-table-1",
-        models=_TOLD,
-        columns=_columns({"CBSD68": "cbsd68"}, _CASES),
-    ),
-    "virnet-table-5": Table(
-        paper="virnet_table5",
-        protocol="virnet-table-5",
-        models={"bicubic": "Bicubic", "virnet-sr-x4": "VIRNet"},
-        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED),
-    ),
-    "virnet-table-5-direct": Table(
-        paper=None,
-        protocol="virnet-table-5-direct",
-        models=dict.fromkeys(("bicubic", "bicubic-aligned")),
-        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED),
-    ),
-    "virnet-x2": Table(
-        paper=None,
-        protocol="virnet-table-5",
-        models=dict.fromkeys(("bicubic", "virnet-sr-x2")),
-        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED_X2),
-    ),
-    "virnet-table-9": Table(
-        paper=None,
-        protocol="virnet-table-5",
-        models=dict.fromkeys(("mean-kernel", "virnet-sr-x4")),
-        columns=_columns({"Set14": "set14", "CBSD68": "cbsd68"}, _ANISOTROPIC),
-    ),
-    "virnet-table-10": Table(
-        paper=None,
-        protocol="virnet-table-5",
-        models=dict.fromkeys(("virnet-sr-x4", *_FED)),
-        columns=_columns({"Set14": "set14"}, _ANISOTROPIC),
-    ),
-    "real-noise": Table(
-        paper=None,
-        protocol="pairs",
-        models=dict.fromkeys(
-            ("input", "resunet", "vdn-denoise", "virnet-denoise", "virnet-denoise-real")
-        ),
-        columns=(
-            Column("CC", "15 crops", "cc15", {}),
-            Column("PolyU", "100 crops", "polyu100", {}),
-        ),
-    ),
 }
 
 
@@ -183,7 +60,7 @@ class Comparison:
     """A table of a paper with our rows below those they repeat, or our rows alone.
 
     Attributes:
-        name: A key of `TABLES`.
+        name: A key of `vbl.tables.TABLES`.
         columns: Data set and case of each.
         rows: The paper's, if there is one, and ours.
         missing: Our models that have no row yet.
@@ -233,7 +110,7 @@ def reproduce(
     """Measure our rows of a table and write them to data/results; each as soon as it is complete.
 
     Args:
-        name: A key of `TABLES`.
+        name: A key of `vbl.tables.TABLES`.
         models: Only these rows; the others stay as they were.
         device: As in `vbl.evaluation.evaluate`.
         progress: Show a bar for each cell.
@@ -300,7 +177,7 @@ def compare(name: str, *, folder: Path = FOLDER) -> Comparison:
     """What is kept of a table, beside the paper's values where there is one.
 
     Args:
-        name: A key of `TABLES`.
+        name: A key of `vbl.tables.TABLES`.
         folder: Where results are kept.
 
     Raises:
@@ -327,17 +204,6 @@ def _our_row(model: str, entry: Mapping[str, Any]) -> Row:
         metrics = {key: known[key] for key in METRICS if key in known}
         values[cell["dataset"], cell["case"]] = metrics
     return Row(model, True, values, {key: entry[key] for key in entry if key != "cells"})
-
-
-def find_table(name: Any) -> Table:
-    """A table by name.
-
-    Raises:
-        UnknownName: With the closest names.
-    """
-    if name not in TABLES:
-        raise UnknownName("table", name, TABLES)
-    return TABLES[name]
 
 
 def paper_values(paper: str) -> dict[str, dict[Cell, dict[str, float]]]:

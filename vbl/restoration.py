@@ -39,12 +39,14 @@ class Restoration:
             each image, (B, 1, 1, 1); or None.
         kernel: Inferred blur kernels (B, 1, k, k), or None.
         kernel_parameters: Their λ1², λ2² in pixels² and ρ, (B, 3), where they are Gaussian.
+        quality: Inferred quality of JPEG, 0 to 100, (B, 1, 1, 1), or None.
     """
 
     image: Float[Tensor, "b c h w"]
     noise_std: Tensor | None = None
     kernel: Tensor | None = None
     kernel_parameters: Tensor | None = None
+    quality: Tensor | None = None
 
 
 def restore(
@@ -170,7 +172,7 @@ def _in_channels_of(model: nn.Module, image: Tensor) -> Tensor:
 
 def _tiles(model: nn.Module, image: Tensor, size: int, overlap: int | None) -> list[Tile]:
     height, width = image.shape[-2:]
-    by_pixel = model.restorer if hasattr(model, "infer") else model
+    by_pixel = getattr(model, "restoring", model)
     grid = {"size": size, "stride": stride(by_pixel)}
     if overlap is None:
         several = len(tiles(height, width, overlap=0, **grid)) > 1

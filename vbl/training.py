@@ -175,10 +175,14 @@ class Learner:
     def update(self, step: int, batch: Degraded) -> Outcome:
         """One step of every objective: bound, gradient, clip, move.
 
+        Returns:
+            What was done for the first objective.
+
         Raises:
             Diverged: When this is the tenth step in a row that is not finite.
         """
         self.model.train()
+        outcomes = []
         for objective, networks in self.model.players().items():
             elbo = self._forward(step, batch, objective)
             loss = elbo.loss(batch.x[0].numel())
@@ -189,9 +193,10 @@ class Learner:
                 for group in self.optimisers[objective].param_groups:
                     group["lr"] = self.preset.rate(step)
                 self.optimisers[objective].step()
+            outcomes.append(Outcome(loss.detach(), elbo, norms))
         if self.average is not None:
             self._follow()
-        return Outcome(loss.detach(), elbo, norms)
+        return outcomes[0]
 
     def _forward(self, step: int, batch: Degraded, objective: str) -> Elbo:
         rank, device = self.accelerator.process_index, self.accelerator.device

@@ -11,8 +11,9 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from vbl.datasets import UnknownName
-from vbl.reproduce import METRICS, PAPERS, TABLES, compare
+from vbl.reproduce import METRICS, PAPERS, compare
 from vbl.results import FOLDER
+from vbl.tables import TABLES
 
 LOGGER = logging.getLogger(__name__)
 SOURCES = {  # of the papers' values, by the start of a file's name
@@ -78,7 +79,7 @@ def table_lines(name, rows, columns, metric):
     """Return a table of the paper's rows and ours, and how ours came to be.
 
     Args:
-        name: A key of `vbl.reproduce.TABLES`.
+        name: A key of `vbl.tables.TABLES`.
         rows: Those to show.
         columns: The data sets and cases to show.
         metric: A key of `vbl.reproduce.METRICS`.
@@ -98,7 +99,7 @@ def title(name, beside):
     """Return where a table comes from, as a sentence that begins its caption.
 
     Args:
-        name: A key of `vbl.reproduce.TABLES`; it is the title of a table of ours alone.
+        name: A key of `vbl.tables.TABLES`; it is the title of a table of ours alone.
         beside: Whether rows of the paper are shown.
     """
     if TABLES[name].paper is None:

@@ -155,6 +155,11 @@ class VIRNetSR(nn.Module):
         networks = {"restorer": self.restorer, "sigma": self.sigma, "kernel": self.kernel}
         return {"bound": networks}
 
+    @property
+    def restoring(self) -> nn.Module:
+        """What restores a part of an image; the others look at the whole."""
+        return self.restorer
+
     # 1. Generative model
 
     def degrade(

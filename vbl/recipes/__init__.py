@@ -13,10 +13,13 @@ from vbl.datasets import UnknownName
 from vbl.recipes.denoising import DENOISING
 from vbl.recipes.recipe import Preset, Recipe, open_set, training_set
 from vbl.recipes.super_resolution import SUPER_RESOLUTION
+from vbl.recipes.vdir import VDIR
 
 __all__ = ["RECIPES", "Preset", "Recipe", "find_recipe", "open_set", "training_set"]
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION, *VDIR)
+}
 
 
 def find_recipe(name: Any) -> Recipe:

@@ -1,0 +1,356 @@
+"""VDIR: infer a code of the degradation, then restore, given it.
+
+Generative model of a pair (x and y may differ in size; n_x, n_y values each):
+
+    c ~ N(0, I)      y | c ~ Laplace(ŷ(c), b_y)      x | y, c ~ Laplace(f(y, c), b_x)
+
+with the code c at a quarter of the size of y. Posterior, from y alone:
+
+    q(c | y) = N(μ, diag σ²),      μ, log σ² = Encoder(y)
+
+It is the joint density of both images that the bound bounds, where VDN's and VIRNet's bound the
+density of the degraded one:
+
+    log p(x, y) >= E_q log p(x | y, c) + E_q log p(y | c) - KL(q(c | y) || p(c))
+
+Soh and Cho, "Variational deep image restoration", Eq. (8)-(19).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Laplace
+from torch.nn import functional as F
+
+from vbl.degradations import Degraded
+from vbl.distributions import kl_normal
+from vbl.elbo import Elbo, per_image
+from vbl.models.virnet import check_choices
+from vbl.networks import (
+    Decoder,
+    Discriminator,
+    Encoder,
+    Estimator,
+    FFDNet,
+    Network,
+    ResUNet,
+    RIRNet,
+)
+from vbl.networks.autoencoder import REDUCTION
+from vbl.operators import bicubic_upsample
+from vbl.restoration import Restoration
+
+RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
+TERMS = ("clean image", "degraded image", "code")
+LOG_VARIANCE = (-14.0, 4.0)  # of the code; keeps its logarithm and its exponential finite
+
+
+def laplace_scales(
+    beta: float = 0.01, *, channels: int = 3, scale: int = 1, code: int = 4
+) -> tuple[float, float]:
+    """b_x and b_y for which the bound is the paper's loss, Eq. (19), up to factor and constant.
+
+    The loss takes the mean of the divergence over n_c values of the code, and multiplies it by β;
+    it takes the means of the absolute errors over n_x and n_y values. Multiplied by n_c/β it is
+    the bound with b_x = β n_x/n_c and b_y = β n_y/n_c.
+
+    Args:
+        beta: β.
+        channels: Of the images.
+        scale: Factor of super-resolution: x has scale² as many values as y.
+        code: Channels of the code, at 1/16 of the pixels of y.
+
+    Returns:
+        b_x and b_y in units of the images: 0.12 for a colour image and 0.04 for a grey one.
+    """
+    per_value = beta * channels * REDUCTION**2 / code
+    return per_value * scale**2, per_value
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constants of the model, choices of its training, sizes of its networks.
+
+    Attributes:
+        channels: 3 for colour images, 1 for grey ones.
+        scale: Factor of super-resolution; 1 for a restoration of the same size.
+        beta: β of the paper's loss; sets b_x and b_y, see `laplace_scales`.
+        trained: Which terms of the bound teach, of `TERMS`; all are computed. The paper's "L_res
+            only" is ("clean image",).
+        told: What the restorer is told beside y: the "code"; the "estimate" of noise or quality,
+            and no more, without its gradient: two stages; or "nothing".
+        known: What is known of the degradation of a training pair, and estimated from the code:
+            the standard deviation of the "noise", the "kernel", the JPEG "quality", or "nothing".
+        estimation: λ2, weight of that error beside the mean absolute error of the restoration.
+        adversarial: λ1, weight of the adversarial loss beside it; the authors' code has 1e-3.
+        kernel_size: Side of the kernels that are estimated.
+        code: Channels of the code.
+        width: Channels of encoder, decoder and estimator.
+        adversary_width: Of the discriminator's first convolutions.
+        restorer: A key of `RESTORERS`: any network can be told the code.
+        options: Sizes of the restorer.
+
+    Raises:
+        ValueError: If a choice is unknown, or two do not fit each other.
+    """
+
+    channels: int = 3
+    scale: int = 1
+    beta: float = 0.01
+    trained: tuple[str, ...] = TERMS
+    told: str = "code"
+    known: str = "noise"
+    estimation: float = 1.0
+    adversarial: float = 0.0
+    kernel_size: int = 15
+    code: int = 4
+    width: int = 64
+    adversary_width: int = 64
+    restorer: str = "RIRNet"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        choices = {
+            "channels": (1, 3),
+            "scale": (1, 2, 3, 4),
+            "told": ("code", "estimate", "nothing"),
+            "known": ("noise", "kernel", "quality", "nothing"),
+            "restorer": tuple(RESTORERS),
+        }
+        check_choices(self, choices)
+        if unknown := set(self.trained) - set(TERMS):
+            raise ValueError(f"trained: expected some of {TERMS}, got {sorted(unknown)}")
+        if self.told == "estimate" and self.known not in ("noise", "quality"):
+            raise ValueError(
+                f"told: expected an 'estimate' of noise or quality, got {self.known!r}"
+            )
+        if self.restorer == "FFDNet" and (self.scale > 1 or self.told == "nothing"):
+            raise ValueError("restorer: FFDNet is told something and does not enlarge")
+
+    @property
+    def laplace_scales(self) -> tuple[float, float]:
+        """b_x and b_y."""
+        sizes = {"channels": self.channels, "scale": self.scale, "code": self.code}
+        return laplace_scales(self.beta, **sizes)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the estimator reads off each place of the code."""
+        sizes = {"noise": self.channels, "kernel": self.kernel_size**2, "quality": 1, "nothing": 0}
+        return sizes[self.known]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(c | y), both fields (B, n, ⌈h/4⌉, ⌈w/4⌉).
+
+    Attributes:
+        mean: μ.
+        var: σ².
+    """
+
+    mean: Float[Tensor, "b n h4 w4"]
+    var: Float[Tensor, "b n h4 w4"]
+
+    def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n h4 w4"]:
+        """A code from q, with pathwise gradients."""
+        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+        return self.mean + self.var.sqrt() * noise.to(self.mean)
+
+
+class VDIR(nn.Module):
+    """The network of the paper; restorer and encoder have 2,227,915 parameters by default."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.config = c = config or Config()
+        self.encoder = Encoder(c.channels, c.width, c.code)
+        self.decoder = Decoder(c.channels, c.width, c.code)
+        self.restorer = _restorer(c)
+        if c.known != "nothing":
+            self.estimator = Estimator(c.code, c.width, c.numbers)
+        if c.adversarial > 0:
+            self.discriminator = Discriminator(c.channels, c.adversary_width)
+
+    def players(self) -> dict[str, dict[str, nn.Module]]:
+        """What is trained on what; see `vbl.training`."""
+        parts = dict(self.named_children())
+        adversary = {name: parts.pop(name) for name in ("discriminator",) if name in parts}
+        return {"bound": parts} | ({"adversary": adversary} if adversary else {})
+
+    @property
+    def restoring(self) -> nn.ModuleList:
+        """The networks that a restoration needs; the others serve the training alone."""
+        names = ("encoder", "restorer", "estimator")
+        return nn.ModuleList(getattr(self, name) for name in names if hasattr(self, name))
+
+    # 1. Generative model
+
+    def decode(
+        self, code: Float[Tensor, "b n h4 w4"], size: tuple[int, int]
+    ) -> Float[Tensor, "b c h w"]:
+        """ŷ(c), where p(y | c) has its peak, of `size` pixels."""
+        return self.decoder(code)[..., : size[0], : size[1]]
+
+    def restored(
+        self, y: Float[Tensor, "b c h w"], code: Float[Tensor, "b n h4 w4"]
+    ) -> Float[Tensor, "b c sh sw"]:
+        """f(y, c), where p(x | y, c) has its peak.
+
+        For super-resolution the last convolution makes scale² values for each pixel of y, which
+        are sorted into place. Unlike the paper's, they are a residual, too: of bicubic
+        interpolation.
+        """
+        scale, residual = self.config.scale, self._residual(y, code)
+        if scale == 1:
+            return y + residual
+        return bicubic_upsample(y, scale, "direct") + F.pixel_shuffle(residual, scale)
+
+    def _residual(self, y: Tensor, code: Tensor) -> Tensor:
+        if self.config.told == "nothing":
+            return self.restorer(y)
+        told = code if self.config.told == "code" else self.estimate(code).detach()
+        told = _enlarged(told, y)
+        if self.config.restorer == "FFDNet":
+            return self.restorer(y, told)
+        return self.restorer(torch.cat([y, told], 1))
+
+    # 2. Posterior
+
+    def posterior(self, y: Float[Tensor, "b c h w"]) -> Posterior:
+        """q(c | y) of degraded images."""
+        mean, log_var = self.encoder(y).chunk(2, 1)
+        return Posterior(mean, log_var.clamp(*LOG_VARIANCE).exp())
+
+    def estimate(self, code: Float[Tensor, "b n h4 w4"]) -> Tensor:
+        """EST(c), what a code says of the degradation.
+
+        Returns:
+            Standard deviations of the noise at each place of the code (B, C, ⌈h/4⌉, ⌈w/4⌉);
+            kernels (B, 1, k, k) that sum to one; or the quality of JPEG over 100, (B, 1, 1, 1).
+        """
+        found, c = self.estimator(code), self.config
+        if c.known == "noise":
+            return found
+        found = found.mean((2, 3))
+        if c.known == "kernel":
+            return found.softmax(1).view(-1, 1, c.kernel_size, c.kernel_size)
+        return found[..., None, None]
+
+    # 3. ELBO
+
+    def bound(
+        self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
+    ) -> Elbo:
+        """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`; one draw of c.
+
+        The terms outside of it are weighed against the mean absolute error of the restoration, as
+        in the paper, Eq. (18): one unit of that is n_x/b_x nats.
+        """
+        (b_x, b_y), c = self.config.laplace_scales, self.config
+        code = q.draw(generator=generator)
+        y_hat = self.decode(code, batch.y.shape[-2:])
+        log_x = Laplace(self.restored(batch.y, code), b_x).log_prob(batch.x)
+        log_y = Laplace(y_hat, b_y).log_prob(batch.y)
+        terms = {
+            "clean image": per_image(log_x),
+            "degraded image": per_image(log_y),
+            "code": per_image(kl_normal(q.mean, q.var, 0.0, 1.0)),  # Eq. (15)
+        }
+        for name in set(TERMS) - set(c.trained):
+            terms[name] = terms[name].detach()
+        auxiliary, unit = {}, batch.x[0].numel() / b_x
+        if c.known != "nothing" and c.estimation > 0:
+            auxiliary["estimation"] = c.estimation * unit * self._misjudged(batch, code)
+        if c.adversarial > 0:  # Eq. (17)
+            fooled = F.softplus(-self.discriminator(y_hat)).mean((1, 2, 3))
+            auxiliary["adversary"] = c.adversarial * unit * fooled
+        return Elbo(terms, {"code": terms.pop("code")}, auxiliary)
+
+    def _misjudged(self, batch: Degraded, code: Tensor) -> Float[Tensor, " b"]:
+        """‖f(T) - EST(c)‖₁: a mean where every pixel has its own, the sum over a kernel."""
+        guess = self.estimate(code)
+        if self.config.known == "noise":
+            error = _enlarged(guess, batch.y) - batch.noise_var.sqrt()
+            return error.abs().mean((1, 2, 3))
+        truth = batch.kernel
+        if self.config.known == "quality":
+            truth = batch.truth["quality"].view(-1, 1, 1, 1) / 100
+        return (guess - truth).abs().sum((1, 2, 3))
+
+    def judge(
+        self, y: Float[Tensor, "b c h w"], y_hat: Float[Tensor, "b c h w"], numel: int
+    ) -> Elbo:
+        """The discriminator's log-likelihood of which image is real, Eq. (16).
+
+        Args:
+            y: Real images.
+            y_hat: Generated ones; no gradient reaches what made them.
+            numel: What the mean over patches is multiplied by, since `Elbo.loss` divides by it.
+        """
+        real = F.logsigmoid(self.discriminator(y)).mean((1, 2, 3))
+        generated = F.logsigmoid(-self.discriminator(y_hat.detach())).mean((1, 2, 3))
+        return Elbo({"real": numel * real, "generated": numel * generated}, {})
+
+    def forward(
+        self,
+        batch: Degraded,
+        *,
+        objective: str = "bound",
+        generator: torch.Generator | None = None,
+    ) -> Elbo:
+        """The bound of a batch of pairs, in nats per image, or what its adversary maximises."""
+        q = self.posterior(batch.y)
+        if objective == "bound":
+            return self.bound(batch, q, generator=generator)
+        y_hat = self.decode(q.draw(generator=generator), batch.y.shape[-2:])
+        return self.judge(batch.y, y_hat, batch.x[0].numel())
+
+    # 4. Restoration
+
+    def restore(
+        self,
+        y: Float[Tensor, "b c h w"],
+        *,
+        code: Float[Tensor, "b n h4 w4"] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Restoration:
+        """f(y, c) at the mean of q(c | y), with what the code says of the degradation.
+
+        Args:
+            y: Degraded images.
+            code: Another code than y's own; this steers the restoration.
+            generator: Draw the code from q(c | y) with it, instead of taking its mean.
+        """
+        if code is None:
+            q = self.posterior(y)
+            code = q.mean if generator is None else q.draw(generator=generator)
+        image = self.restored(y, code)
+        if self.config.known == "nothing":
+            return Restoration(image)
+        found = self.estimate(code)
+        if self.config.known == "noise":
+            return Restoration(image, noise_std=_enlarged(found, y).clamp_min(0))
+        if self.config.known == "kernel":
+            return Restoration(image, kernel=found)
+        return Restoration(image, quality=100 * found)
+
+
+def _restorer(c: Config) -> Network:
+    told = {"code": c.code, "estimate": c.numbers, "nothing": 0}[c.told]
+    if c.restorer == "FFDNet":
+        return FFDNet(c.channels, told=told, **c.options)
+    out = c.channels * c.scale**2
+    return RESTORERS[c.restorer](c.channels + told, out_channels=out, **c.options)
+
+
+def _enlarged(code: Tensor, y: Tensor) -> Tensor:
+    """At every pixel of y, bilinear between the places of the code; one number stays one."""
+    if code.shape[-2:] == (1, 1) and min(y.shape[-2:]) > REDUCTION:
+        return code.expand(-1, -1, *y.shape[-2:])
+    enlarged = F.interpolate(code, scale_factor=REDUCTION, mode="bilinear")
+    return enlarged[..., : y.shape[-2], : y.shape[-1]]

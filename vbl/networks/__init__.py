@@ -1,0 +1,32 @@
+"""Plain networks: images and channels in, channels out; no distributions.
+
+A *restorer* returns the residual r of the restored image y + r, never the image itself: the sum is
+then taken in float32 even where the network computes in bfloat16. Every restorer takes any height
+and width; it pads inside and crops its output.
+"""
+
+from vbl.networks.adversary import Discriminator
+from vbl.networks.autoencoder import Decoder, Encoder, Estimator
+from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
+from vbl.networks.network import Network, pad_to_multiple, use_bf16
+from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
+from vbl.networks.rir import RIRNet
+
+__all__ = [
+    "AttentiveBlock",
+    "Decoder",
+    "Discriminator",
+    "DnCNN",
+    "Encoder",
+    "Estimator",
+    "FFDNet",
+    "KernelNet",
+    "Network",
+    "RIRNet",
+    "ResBlock",
+    "ResUNet",
+    "SigmaNet",
+    "UNet",
+    "pad_to_multiple",
+    "use_bf16",
+]

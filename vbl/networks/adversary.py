@@ -1,0 +1,37 @@
+"""A discriminator: which of two kinds an image is of."""
+
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from vbl.networks.network import Network
+
+
+class Discriminator(Network):
+    """VDIR's: ten convolutions of which each second one halves the image, spectrally normalised.
+
+    At width 64 it has 9,409,601 parameters :cite:p:`soh2022vdir`.
+
+    Args:
+        channels: Of the image.
+        width: Channels of the first convolutions; the last have eight times as many.
+    """
+
+    def __init__(self, channels: int = 3, width: int = 64):
+        super().__init__()
+        self.in_channels = channels
+        widths = [channels, *(factor * width for factor in (1, 1, 2, 2, 4, 4, 8, 8, 8, 8))]
+        self.convolutions = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 3, stride=1 + number % 2, padding=1))
+            for number, (a, b) in enumerate(pairwise(widths))
+        )
+        self.tail = spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))
+
+    def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h32 w32"]:
+        """Logits of being real, one for each patch of 32 pixels: (B, 1, ⌈H/32⌉, ⌈W/32⌉)."""
+        for layer in self.convolutions:
+            y = F.leaky_relu(layer(y), 0.2)
+        return self.tail(y)
