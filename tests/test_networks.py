@@ -7,7 +7,20 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vbl.devices import bf16_pays
-from vbl.networks import DnCNN, FFDNet, Network, ResUNet, pad_to_multiple, use_bf16
+from vbl.networks import (
+    Decoder,
+    Discriminator,
+    DnCNN,
+    Encoder,
+    FFDNet,
+    Network,
+    ResUNet,
+    RIRNet,
+    pad_to_multiple,
+    use_bf16,
+)
+
+RESTORERS = ["ResUNet", "DnCNN", "FFDNet", "RIRNet"]
 
 
 def parameters(network: nn.Module) -> int:
@@ -22,8 +35,9 @@ def parameters(network: nn.Module) -> int:
         (ResUNet(7, (96, 160, 224), 2), 4_991_011),  # ... super-resolution
         (DnCNN(3, 64, 17), 559_363 - 15 * 64),  # LUD-VAE's has biases before its normalisation
         (FFDNet(3, 96, 12), 852_108),
+        (RIRNet(7, 64, 5, 5), 2_073_795),  # VDIR's restorer
     ],
-    ids=["VIRNet synthetic", "VIRNet real", "VIRNet SR", "DnCNN", "FFDNet"],
+    ids=["VIRNet synthetic", "VIRNet real", "VIRNet SR", "DnCNN", "FFDNet", "VDIR"],
 )
 def test_the_papers_networks_have_the_papers_parameters(network, expected):
     assert parameters(network) == expected
@@ -35,6 +49,7 @@ def small(name):
         "ResUNet": lambda: ResUNet(3, (4, 6, 8), (1, 2, 1)),
         "DnCNN": lambda: DnCNN(3, 4, 4),
         "FFDNet": lambda: FFDNet(3, 6, 4),
+        "RIRNet": lambda: RIRNet(3, 6, 2, 1, shrink=2),
     }
     return nets[name]().eval()
 
@@ -46,9 +61,7 @@ def call(network, y, std=0.1):
 
 
 @settings(deadline=None, max_examples=25)
-@given(
-    name=st.sampled_from(["ResUNet", "DnCNN", "FFDNet"]), h=st.integers(1, 37), w=st.integers(1, 37)
-)
+@given(name=st.sampled_from(RESTORERS), h=st.integers(1, 37), w=st.integers(1, 37))
 def test_a_restorer_takes_any_size(name, h, w):
     y = torch.rand(2, 3, h, w)
     with torch.no_grad():
@@ -56,7 +69,7 @@ def test_a_restorer_takes_any_size(name, h, w):
     assert residual.shape == y.shape and residual.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["ResUNet", "DnCNN", "FFDNet"])
+@pytest.mark.parametrize("name", RESTORERS)
 def test_two_images_are_restored_as_each_alone(name):
     network, y = small(name), torch.rand(2, 3, 12, 16)
     with torch.no_grad():
@@ -65,7 +78,7 @@ def test_two_images_are_restored_as_each_alone(name):
     torch.testing.assert_close(together, alone)
 
 
-@pytest.mark.parametrize("name", ["ResUNet", "DnCNN", "FFDNet"])
+@pytest.mark.parametrize("name", RESTORERS)
 def test_bfloat16_inside_is_float32_outside_and_near(name):
     network, y = small(name), torch.rand(1, 3, 16, 16)
     with torch.no_grad():
@@ -109,6 +122,48 @@ def test_ffdnet_hears_the_noise_level_of_each_place():
     reach = 2 * 4  # four convolutions on half the resolution
     assert difference[:2, :2].max() > 0
     assert difference[2 + reach :, :].max() == 0 and difference[:, 2 + reach :].max() == 0
+
+
+def test_ffdnet_may_be_told_something_else_than_a_noise_level():
+    network = FFDNet(3, 6, 4, told=4)
+    assert not network.needs_noise_level
+    code = torch.rand(1, 4, 9, 10)
+    with torch.no_grad():
+        first, second = (network(torch.zeros(1, 3, 9, 10), told) for told in (code, 1 - code))
+    assert first.shape == (1, 3, 9, 10) and not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (13, 18), (1, 5)])
+def test_a_code_has_a_quarter_of_the_size_rounded_up_and_decodes_to_four_times_that(height, width):
+    torch.manual_seed(0)
+    code = Encoder(3, 4, 4)(torch.rand(2, 3, height, width))
+    quarter = (-(-height // 4), -(-width // 4))
+    assert code.shape == (2, 8, *quarter)
+    assert Decoder(3, 4, 4)(code[:, :4]).shape == (2, 3, 4 * quarter[0], 4 * quarter[1])
+
+
+def test_the_encoder_looks_no_farther_than_it_says():
+    torch.manual_seed(0)
+    encoder, y = Encoder(3, 4, 4).double(), torch.rand(1, 3, 96, 96, dtype=torch.float64)
+    changed = y.clone()
+    changed[..., 48, 48] += 1
+    with torch.no_grad():
+        difference = (encoder(changed) - encoder(y)).abs().amax((0, 1))
+    places = difference.nonzero()
+    pixels = torch.stack([4 * places, 4 * places + 3])  # first and last pixel of each place
+    reach = (pixels - 48).abs().max() + 4  # and the bilinear way back
+    assert 0 < reach <= encoder.receptive_radius
+
+
+def test_a_discriminator_judges_patches_and_changes_no_image_by_more_than_its_norm():
+    torch.manual_seed(0)
+    network = Discriminator(3, 2)
+    for _ in range(30):
+        network(torch.rand(1, 3, 64, 64))  # in training each call improves the estimated norms
+    network.eval()
+    assert network(torch.rand(1, 3, 64, 96)).shape == (1, 1, 2, 3)
+    for layer in (*network.convolutions, network.tail):
+        assert abs(torch.linalg.matrix_norm(layer.weight.flatten(1), 2) - 1) < 0.02
 
 
 def test_the_number_of_blocks_must_fit_the_scales():

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import vbl
-from vbl.models import supervised, vdn, virnet
-from vbl.networks import DnCNN, FFDNet, Network, ResUNet, SigmaNet, UNet
+from vbl.models import supervised, vdir, vdn, virnet
+from vbl.networks import DnCNN, FFDNet, Network, ResUNet, RIRNet, SigmaNet, UNet
 from vbl.restoration import Restoration, restore
 from vbl.tiling import receptive_radius, stride, tiles
 
@@ -22,12 +22,15 @@ NETWORKS = {
     "DnCNN": lambda: DnCNN(3, 2, 5),
     "SigmaNet": lambda: SigmaNet(3, 2, 4, 1),
     "FFDNet": lambda: FFDNet(3, 2, 4),
+    "RIRNet": lambda: RIRNet(3, 2, 2, 1),
+    "RIRNet on sub-images": lambda: RIRNet(3, 2, 1, 2, shrink=2),
 }
 MODELS = {
     "VIRNet": lambda: virnet.VIRNet(
         virnet.Config(sigma_width=4, sigma_depth=3, widths=(4, 6), blocks=1)
     ),
     "VDN": lambda: vdn.VDN(vdn.Config(widths=(4, 6), sigma_width=4, sigma_depth=3)),
+    "VDIR": lambda: vdir.VDIR(vdir.Config(width=4, options={"width": 4, "groups": 1, "blocks": 1})),
     "ResUNet": lambda: supervised.Supervised(
         supervised.Config("ResUNet", {"widths": (4, 6, 8), "blocks": 1})
     ),

@@ -86,7 +86,8 @@ def restore(
     Returns:
         On the device of `image`, without gradients: the images, s times as large where the model
         is one of super-resolution, and what the model infers. What belongs to the whole image is
-        inferred once, from its middle where it has more than 1024 x 1024 pixels.
+        inferred once, from its middle where it has more than 1024 x 1024 pixels; or, by a model
+        without `infer`, in each tile, and averaged.
 
     Raises:
         ValueError: When an argument does not fit the others.
@@ -276,7 +277,7 @@ def _cut(x: Tensor | None, part: Tile, device: torch.device) -> Tensor | None:
 def _paste(results: dict[str, Tensor], restored: Restoration, part: Tile, image: Tensor) -> None:
     """Write the kept part where it belongs, in images that are made when first written to.
 
-    What has no pixels of its own, as a kernel, is the same in every part.
+    What has no pixels of its own, as a kernel, is the mean over the parts, by their size.
     """
     seen = [piece.stop - piece.start for piece in part.seen]
     for name, value in _parts(restored).items():
@@ -285,7 +286,8 @@ def _paste(results: dict[str, Tensor], restored: Restoration, part: Tile, image:
             name in ("image", "noise_std") and rest == 0 and value.shape[-2] == scale * seen[0]
         )
         if not by_pixel:
-            results[name] = value.to(image.device)
+            share = image[..., *part.kept].numel() / image.numel()
+            results[name] = results.get(name, 0) + share * value.to(image.device)
             continue
         if image.shape[1] == 1:
             value = value.mean(1, keepdim=True)

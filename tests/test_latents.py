@@ -1,0 +1,55 @@
+"""What a code has learned: reading off numbers, the map of neighbours, pictures of one size."""
+
+import pytest
+import torch
+
+from vbl.datasets import Sample
+from vbl.latents import linear_r2, middles, neighbours, pooled
+
+
+def rows(n=200, columns=4):
+    return torch.randn(n, columns, generator=torch.Generator().manual_seed(0))
+
+
+def test_pooling_takes_the_mean_of_each_channel():
+    code = torch.arange(24.0).view(2, 3, 2, 2)
+    assert torch.equal(pooled(code), code.flatten(2).mean(2))
+
+
+def test_what_depends_linearly_is_read_off_and_chance_is_not():
+    features = rows()
+    target = features @ torch.tensor([1.0, -2.0, 0.5, 0.0]) + 3
+    assert linear_r2(features, target) == pytest.approx(1.0)
+    noise = torch.randn(200, generator=torch.Generator().manual_seed(1))
+    assert linear_r2(features, noise) < 0.1
+    half = target + target.std() * noise
+    assert 0.3 < linear_r2(features, half) < 0.7
+
+
+def test_the_rows_that_are_judged_were_not_fitted():
+    features, target = rows(8, 4), torch.randn(8, generator=torch.Generator().manual_seed(2))
+    assert linear_r2(features, target) < 0.9  # four rows are fitted by five numbers exactly
+
+
+def test_neighbours_lie_together_and_the_map_repeats():
+    features = rows(120)
+    features[60:] += 12
+    places = neighbours(features, perplexity=15)
+    assert torch.equal(places, neighbours(features, perplexity=15))
+    nearest = torch.cdist(places, places).fill_diagonal_(float("inf")).argmin(1)
+    assert ((nearest < 60) == (torch.arange(120) < 60)).all()
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(ValueError, match="at least four rows, got 3"):
+        linear_r2(rows(3), torch.zeros(3))
+    with pytest.raises(ValueError, match="perplexity: expected less than 20 rows, got 30"):
+        neighbours(rows(20))
+
+
+def test_the_middle_is_in_the_middle_and_small_pictures_are_named():
+    image = torch.zeros(1, 3, 9, 7)
+    image[..., 4, 3] = 1
+    assert middles([Sample("a", image)], 3)[0, 0].nonzero().tolist() == [[1, 1]]
+    with pytest.raises(ValueError, match="a: expected at least 8 pixels, got 9 x 7"):
+        middles([Sample("a", image)], 8)
