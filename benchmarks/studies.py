@@ -169,7 +169,6 @@ LATENT: dict[str, Variation] = {
     "bound, adversary, estimation": coded(known="noise", adversarial=1e-3),
     "two stages": coded(known="noise", told="estimate"),
     "FFDNet, two stages": coded(known="noise", told="estimate", **FFDNET),
-    "FFDNet, bound": coded(**FFDNET),
     "FFDNet, bound, estimation": coded(known="noise", **FFDNET),
     "mixed, told nothing": coded(MIXED_RECIPE, seeds=2, **NAIVE),
     "mixed, bound": coded(MIXED_RECIPE, seeds=2),

@@ -1,14 +1,17 @@
-"""VDIR: its bound on a random discrete model, its losses as log-likelihoods."""
+"""VDIR: its bound on a discrete model and on a network's evidence, its losses as densities."""
 
 import numpy as np
 import torch
 from scipy import optimize, stats
 
+from vbl.degradations import Degraded
 from vbl.distributions import kl_normal
 from vbl.equations.equation import (
     ALGEBRA,
     FINITE_DIFFERENCES,
+    FIVE_STANDARD_ERRORS,
     MINIMISATION,
+    MONTE_CARLO,
     QUADRATURE,
     Equation,
     Quadrature,
@@ -16,8 +19,10 @@ from vbl.equations.equation import (
     real,
     relative,
     seeded,
+    standard_errors,
     worst,
 )
+from vbl.models.vdir import VDIR, Config, laplace_scales
 
 
 def table(*size: int, seed: int) -> torch.Tensor:
@@ -40,6 +45,31 @@ def bound_and_gap() -> float:
     reconstruct = torch.einsum("cy,yc->y", q, p_y.log())
     prior, gap = kl(q, p_c[:, None]), kl(q[:, None, :], joint / evidence)
     return relative(restore + reconstruct - prior + gap, evidence.log())
+
+
+def a_network_and_its_evidence() -> float:
+    """With one number of code the evidence is a sum: L, drawn, and the gap reach it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        options = {"width": 4, "groups": 1, "blocks": 1}
+        model = VDIR(Config(channels=1, code=1, known="nothing", width=4, options=options)).double()
+    x, y = torch.rand(2, 1, 1, 4, 4, generator=seeded(), dtype=torch.float64)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(2)  # so that the code matters
+        q = model.posterior(y)
+        c = torch.linspace(-9, 9, 6001, dtype=torch.float64)
+        code, step = c.view(-1, 1, 1, 1), (c[1] - c[0]).item()
+        scale = 0.01 * 16  # b = β n_x/n_c, of 16 values and one number
+        error = (model.restored(y.expand(len(c), -1, -1, -1), code) - x).abs().sum((1, 2, 3))
+        error = error + (model.decode(code, (4, 4)) - y).abs().sum((1, 2, 3))
+        joint = -error / scale - 32 * np.log(2 * scale) + log_normal(c, 0, 1)
+        evidence = joint.logsumexp(0) + np.log(step)
+        log_q = log_normal(c, q.mean.item(), q.var.item())
+        gap = (log_q.exp() * (log_q - joint + evidence)).sum() * step
+        many = Degraded(*(image.expand(20_000, -1, -1, -1) for image in (y, x)))
+        draws = model.bound(many, model.posterior(many.y), generator=seeded(1)).total
+    return standard_errors([draws + gap], evidence)
 
 
 def l1_is_laplace() -> float:
@@ -103,28 +133,29 @@ def generator_loss() -> float:
 
 
 def beta_is_a_laplace_scale() -> float:
-    """A loss of means with β is the bound with Laplace scale β n_x / n_c, up to a constant."""
+    """A loss of means with β is a bound with Laplace densities, up to factor and constant."""
 
-    def error(channels, beta):
-        n_x, n_c = channels * 64, 4 * 4  # an 8 x 8 picture, 4 x 2 x 2 latents
-        scale = beta * n_x / n_c
+    def error(channels, scale, beta=0.01):
+        n_y, n_c = channels * 64, 4 * 4  # an 8 x 8 picture, 4 x 2 x 2 numbers of code
+        n_x, (b_x, b_y) = n_y * scale**2, laplace_scales(beta, channels=channels, scale=scale)
 
         def both(seed):
             generator = seeded(seed)
-            pictures = torch.rand(4, n_x, generator=generator, dtype=torch.float64)
+            x, x_hat = torch.rand(2, n_x, generator=generator, dtype=torch.float64)
+            y, y_hat = torch.rand(2, n_y, generator=generator, dtype=torch.float64)
             mu, var = torch.rand(2, n_c, generator=generator, dtype=torch.float64)
-            x, x_hat, y, y_hat = pictures
             divergence = (var + mu**2 - 1 - var.log()) / 2
             loss = (x - x_hat).abs().mean() + (y - y_hat).abs().mean() + beta * divergence.mean()
-            densities = stats.laplace.logpdf(x, x_hat, scale) + stats.laplace.logpdf(
-                y, y_hat, scale
+            log_x, log_y = (
+                stats.laplace.logpdf(*pair, b).sum()
+                for pair, b in (((x, x_hat), b_x), ((y, y_hat), b_y))
             )
-            return loss * n_x / scale, kl_normal(mu, var, 0.0, 1.0).sum() - densities.sum()
+            return loss * n_c / beta, kl_normal(mu, var, 0.0, 1.0).sum() - log_x - log_y
 
         (loss, bound), (other_loss, other_bound) = both(0), both(1)
         return relative(loss - other_loss, bound - other_bound)  # the constant drops out
 
-    return max(error(3, 0.01), error(1, 0.01))
+    return worst(error(*sizes) for sizes in ((3, 1), (1, 1), (3, 2), (3, 4)))
 
 
 def _vdir(number, name, statement, functions, check, how, tolerance=1e-9, **links) -> Equation:
@@ -142,6 +173,19 @@ EQUATIONS = (
         (),
         bound_and_gap,
         ALGEBRA,
+        label="eq-vdir-gap",
+    ),
+    _vdir(
+        "9",
+        "the bound of a network",
+        r"\begin{aligned}[t] \ELBO ={}& \E_q \log p(\clean \mid \observed, \restorecode)"
+        r" + \E_q \log p(\observed \mid \restorecode) \\"
+        r" &- \KL{q(\restorecode \mid \observed)}{p(\restorecode)} \end{aligned}",
+        (VDIR.bound,),
+        a_network_and_its_evidence,
+        MONTE_CARLO,
+        FIVE_STANDARD_ERRORS,
+        label="eq-vdir-bound",
     ),
     _vdir(
         "14",
@@ -194,10 +238,10 @@ EQUATIONS = (
     _vdir(
         "19",
         "β as a Laplace scale",
-        r"\beta = b\, \tfrac{n_c}{n_x}, \quad 0.01 = \tfrac{0.12}{12} \text{ (RGB)}"
-        r" = \tfrac{0.04}{4} \text{ (grey)}",
-        (kl_normal,),
+        r"b_x = \beta\, \tfrac{n_x}{n_c}, \quad b_y = \beta\, \tfrac{n_y}{n_c}",
+        (kl_normal, laplace_scales),
         beta_is_a_laplace_scale,
         ALGEBRA,
+        label="eq-vdir-scales",
     ),
 )

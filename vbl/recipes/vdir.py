@@ -125,7 +125,7 @@ VDIR_REAL = _recipe(
     "VDIR for the noise of cameras, of which nothing is told",
     photographed,
     photographed_at_night,
-    steps=3000,
+    steps=2000,
     paper_size=256,
     known="nothing",
 )
@@ -136,14 +136,14 @@ VDIR_SR_X2, VDIR_SR_X4 = (
         f"VDIR's blind super-resolution by {scale}: direct sampling, no noise",
         partial(reduced, scale=scale),
         partial(reduced_evenly, scale=scale),
-        steps=3000,
+        steps=steps,
         size=32 * scale,
         paper_size=48 * scale,
         restorer="RIRNet",
         scale=scale,
         known="kernel",
     )
-    for scale in (2, 4)
+    for scale, steps in ((2, 3000), (4, 2000))
 )
 
 VDIR_JPEG = _recipe(
@@ -161,7 +161,7 @@ VDIR_JPEG_RGB = _recipe(
     "VDIR for colour pictures in JPEG of every quality",
     compressed,
     compressed_to_20,
-    steps=3000,
+    steps=2000,
     known="quality",
 )
 
