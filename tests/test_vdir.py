@@ -138,7 +138,7 @@ def test_the_loss_is_the_papers_up_to_a_factor_and_a_constant(known, channels, s
 
     def printed(code, q):
         """Eq. (19) of means, as the authors' code takes them."""
-        y_hat = model.decode(code, batch.y.shape[-2:])
+        y_hat = model.degraded(code, batch.y.shape[-2:]).mean
         guess = model.estimate(code)
         if known == "noise":
             guess = torch.nn.functional.interpolate(guess, scale_factor=4, mode="bilinear")
@@ -174,7 +174,7 @@ def test_the_terms_are_those_of_the_named_densities():
     code = q.draw(generator=seeded())
     expected = {
         "clean image": Laplace(model.restored(batch.y, code), 0.12).log_prob(batch.x),
-        "degraded image": Laplace(model.decode(code, (16, 16)), 0.12).log_prob(batch.y),
+        "degraded image": Laplace(model.degraded(code, (16, 16)).mean, 0.12).log_prob(batch.y),
     }
     for name, values in expected.items():
         torch.testing.assert_close(elbo.log_likelihood[name], values.sum((1, 2, 3)))
@@ -182,11 +182,24 @@ def test_the_terms_are_those_of_the_named_densities():
     torch.testing.assert_close(elbo.kl["code"], kl)
 
 
+def test_a_learned_spread_is_of_the_density_of_the_degraded_image_alone():
+    model, batch = tiny(spread="learned").double(), dataclasses.replace(
+        pairs(), y=pairs().y.double(), x=pairs().x.double(), noise_var=pairs().noise_var.double()
+    )  # fmt: skip
+    q = model.posterior(batch.y)
+    drawn = model.decoder(q.draw(generator=seeded()))
+    scale = 0.12 * drawn[:, 3:].exp()
+    log_y = -(batch.y - drawn[:, :3]).abs() / scale - (2 * scale).log()
+    elbo = model.bound(batch, q, generator=seeded())
+    torch.testing.assert_close(elbo.log_likelihood["degraded image"], log_y.sum((1, 2, 3)))
+    assert gradients(model, elbo.loss(768))["decoder"] > 0
+
+
 def test_the_reconstruction_is_cropped_where_the_size_is_no_multiple_of_four():
     model = tiny()
     y = torch.rand(1, 3, 6, 9)
     code = model.posterior(y).mean
-    assert code.shape == (1, 4, 2, 3) and model.decode(code, (6, 9)).shape == y.shape
+    assert code.shape == (1, 4, 2, 3) and model.degraded(code, (6, 9)).mean.shape == y.shape
 
 
 # Who learns from what
@@ -221,7 +234,7 @@ def test_the_adversary_learns_from_its_own_objective_and_teaches_by_the_bound():
     norms = gradients(model, judged)
     assert norms["discriminator"] > 0 and norms["encoder"] == norms["decoder"] == 0
     model.eval()
-    y_hat = model.decode(model.posterior(batch.y).draw(generator=seeded()), (16, 16))
+    y_hat = model.degraded(model.posterior(batch.y).draw(generator=seeded()), (16, 16)).mean
     real, made = (model.discriminator(image).sigmoid() for image in (batch.y, y_hat))
     expected = -(real.log().mean() + (1 - made).log().mean())
     judged = model(batch, objective="adversary", generator=seeded()).loss(768)

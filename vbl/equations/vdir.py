@@ -62,7 +62,7 @@ def a_network_and_its_evidence() -> float:
         code, step = c.view(-1, 1, 1, 1), (c[1] - c[0]).item()
         scale = 0.01 * 16  # b = β n_x/n_c, of 16 values and one number
         error = (model.restored(y.expand(len(c), -1, -1, -1), code) - x).abs().sum((1, 2, 3))
-        error = error + (model.decode(code, (4, 4)) - y).abs().sum((1, 2, 3))
+        error = error + (model.degraded(code, (4, 4)).mean - y).abs().sum((1, 2, 3))
         joint = -error / scale - 32 * np.log(2 * scale) + log_normal(c, 0, 1)
         evidence = joint.logsumexp(0) + np.log(step)
         log_q = log_normal(c, q.mean.item(), q.var.item())

@@ -47,6 +47,7 @@ from vbl.restoration import Restoration
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
 LOG_VARIANCE = (-14.0, 4.0)  # of the code; keeps its logarithm and its exponential finite
+LOG_SPREAD = (-5.0, 3.0)  # of a learned b_y over the fixed one
 
 
 def laplace_scales(
@@ -81,6 +82,7 @@ class Config:
         beta: β of the paper's loss; sets b_x and b_y, see `laplace_scales`.
         trained: Which terms of the bound teach, of `TERMS`; all are computed. The paper's "L_res
             only" is ("clean image",).
+        spread: b_y is "fixed" by β, as in the paper, or "learned": the decoder says it, too.
         told: What the restorer is told beside y: the "code"; the "estimate" of noise or quality,
             and no more, without its gradient: two stages; or "nothing".
         known: What is known of the degradation of a training pair, and estimated from the code:
@@ -102,6 +104,7 @@ class Config:
     scale: int = 1
     beta: float = 0.01
     trained: tuple[str, ...] = TERMS
+    spread: str = "fixed"
     told: str = "code"
     known: str = "noise"
     estimation: float = 1.0
@@ -117,6 +120,7 @@ class Config:
         choices = {
             "channels": (1, 3),
             "scale": (1, 2, 3, 4),
+            "spread": ("fixed", "learned"),
             "told": ("code", "estimate", "nothing"),
             "known": ("noise", "kernel", "quality", "nothing"),
             "restorer": tuple(RESTORERS),
@@ -169,7 +173,7 @@ class VDIR(nn.Module):
         super().__init__()
         self.config = c = config or Config()
         self.encoder = Encoder(c.channels, c.width, c.code)
-        self.decoder = Decoder(c.channels, c.width, c.code)
+        self.decoder = Decoder(c.channels + (c.spread == "learned"), c.width, c.code)
         self.restorer = _restorer(c)
         if c.known != "nothing":
             self.estimator = Estimator(c.code, c.width, c.numbers)
@@ -190,11 +194,13 @@ class VDIR(nn.Module):
 
     # 1. Generative model
 
-    def decode(
-        self, code: Float[Tensor, "b n h4 w4"], size: tuple[int, int]
-    ) -> Float[Tensor, "b c h w"]:
-        """ŷ(c), where p(y | c) has its peak, of `size` pixels."""
-        return self.decoder(code)[..., : size[0], : size[1]]
+    def degraded(self, code: Float[Tensor, "b n h4 w4"], size: tuple[int, int]) -> Laplace:
+        """p(y | c) of images of `size` pixels; its mean is ŷ(c)."""
+        drawn, b_y = self.decoder(code)[..., : size[0], : size[1]], self.config.laplace_scales[1]
+        y_hat, log_spread = drawn.tensor_split([self.config.channels], 1)
+        if self.config.spread == "learned":
+            return Laplace(y_hat, b_y * log_spread.clamp(*LOG_SPREAD).exp())
+        return Laplace(y_hat, b_y)
 
     def restored(
         self, y: Float[Tensor, "b c h w"], code: Float[Tensor, "b n h4 w4"]
@@ -229,9 +235,8 @@ class VDIR(nn.Module):
     def estimate(self, code: Float[Tensor, "b n h4 w4"]) -> Tensor:
         """EST(c), what a code says of the degradation.
 
-        Returns:
-            Standard deviations of the noise at each place of the code (B, C, ⌈h/4⌉, ⌈w/4⌉);
-            kernels (B, 1, k, k) that sum to one; or the quality of JPEG over 100, (B, 1, 1, 1).
+        Standard deviations of the noise at each place of the code (B, C, ⌈h/4⌉, ⌈w/4⌉); kernels
+        (B, 1, k, k) that sum to one; or the quality of JPEG over 100, (B, 1, 1, 1).
         """
         found, c = self.estimator(code), self.config
         if c.known == "noise":
@@ -251,14 +256,13 @@ class VDIR(nn.Module):
         The terms outside of it are weighed against the mean absolute error of the restoration, as
         in the paper, Eq. (18): one unit of that is n_x/b_x nats.
         """
-        (b_x, b_y), c = self.config.laplace_scales, self.config
+        c, b_x = self.config, self.config.laplace_scales[0]
         code = q.draw(generator=generator)
-        y_hat = self.decode(code, batch.y.shape[-2:])
-        log_x = Laplace(self.restored(batch.y, code), b_x).log_prob(batch.x)
-        log_y = Laplace(y_hat, b_y).log_prob(batch.y)
+        degraded = self.degraded(code, batch.y.shape[-2:])
+        restored = Laplace(self.restored(batch.y, code), b_x)
         terms = {
-            "clean image": per_image(log_x),
-            "degraded image": per_image(log_y),
+            "clean image": per_image(restored.log_prob(batch.x)),
+            "degraded image": per_image(degraded.log_prob(batch.y)),
             "code": per_image(kl_normal(q.mean, q.var, 0.0, 1.0)),  # Eq. (15)
         }
         for name in set(TERMS) - set(c.trained):
@@ -267,7 +271,7 @@ class VDIR(nn.Module):
         if c.known != "nothing" and c.estimation > 0:
             auxiliary["estimation"] = c.estimation * unit * self._misjudged(batch, code)
         if c.adversarial > 0:  # Eq. (17)
-            fooled = F.softplus(-self.discriminator(y_hat)).mean((1, 2, 3))
+            fooled = F.softplus(-self.discriminator(degraded.mean)).mean((1, 2, 3))
             auxiliary["adversary"] = c.adversarial * unit * fooled
         return Elbo(terms, {"code": terms.pop("code")}, auxiliary)
 
@@ -287,10 +291,8 @@ class VDIR(nn.Module):
     ) -> Elbo:
         """The discriminator's log-likelihood of which image is real, Eq. (16).
 
-        Args:
-            y: Real images.
-            y_hat: Generated ones; no gradient reaches what made them.
-            numel: What the mean over patches is multiplied by, since `Elbo.loss` divides by it.
+        Means over patches, times `numel`, since `Elbo.loss` divides by it. No gradient reaches
+        what made `y_hat`.
         """
         real = F.logsigmoid(self.discriminator(y)).mean((1, 2, 3))
         generated = F.logsigmoid(-self.discriminator(y_hat.detach())).mean((1, 2, 3))
@@ -307,8 +309,8 @@ class VDIR(nn.Module):
         q = self.posterior(batch.y)
         if objective == "bound":
             return self.bound(batch, q, generator=generator)
-        y_hat = self.decode(q.draw(generator=generator), batch.y.shape[-2:])
-        return self.judge(batch.y, y_hat, batch.x[0].numel())
+        generated = self.degraded(q.draw(generator=generator), batch.y.shape[-2:]).mean
+        return self.judge(batch.y, generated, batch.x[0].numel())
 
     # 4. Restoration
 
