@@ -90,7 +90,7 @@ def restore_file(
         options: Of `vbl.restoration.restore`.
 
     Returns:
-        A line that names the restored file and says how strong the noise was.
+        A line that names the restored file and says what was inferred in a few numbers.
 
     Raises:
         UnreadableImage: When the file is not a picture.
@@ -113,7 +113,8 @@ def restore_file(
                 draft.replace(path)
             else:  # a map that an earlier model inferred
                 path.unlink(missing_ok=True)
-    return f"{_outputs(photo, folder)[0]}{_noise(restored.noise_std)}{_blur(restored)}"
+    inferred = _noise(restored.noise_std) + _blur(restored) + _quality(restored.quality)
+    return f"{_outputs(photo, folder)[0]}{inferred}"
 
 
 ENDINGS = (
@@ -205,6 +206,10 @@ def _blur(restored: Restoration) -> str:
     lambda1_sq, lambda2_sq, rho = restored.kernel_parameters[0].tolist()
     widths = f"{math.sqrt(lambda1_sq):.2f} x {math.sqrt(lambda2_sq):.2f}"
     return f"; blur std {widths} pixels, correlation {rho:.2f}"
+
+
+def _quality(quality: Tensor | None) -> str:
+    return "" if quality is None else f": JPEG quality {quality.item():.0f}"
 
 
 def _noise(std: Tensor | None) -> str:
