@@ -106,7 +106,7 @@ def test_every_task_restores_to_the_size_of_the_original(choices, size):
         ({"trained": ("clean image", "noise")}, r"trained: expected some of .* got \['noise'\]"),
         (
             {"told": "estimate", "known": "kernel"},
-            "told: expected an 'estimate' of noise or quality",
+            "told: an 'estimate' is of noise or quality",
         ),
         ({"restorer": "FFDNet", "scale": 2}, "FFDNet is told something and does not enlarge"),
     ],

@@ -129,9 +129,7 @@ class Config:
         if unknown := set(self.trained) - set(TERMS):
             raise ValueError(f"trained: expected some of {TERMS}, got {sorted(unknown)}")
         if self.told == "estimate" and self.known not in ("noise", "quality"):
-            raise ValueError(
-                f"told: expected an 'estimate' of noise or quality, got {self.known!r}"
-            )
+            raise ValueError(f"told: an 'estimate' is of noise or quality, got {self.known!r}")
         if self.restorer == "FFDNet" and (self.scale > 1 or self.told == "nothing"):
             raise ValueError("restorer: FFDNet is told something and does not enlarge")
 
@@ -162,8 +160,8 @@ class Posterior:
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n h4 w4"]:
         """A code from q, with pathwise gradients."""
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
-        return self.mean + self.var.sqrt() * noise.to(self.mean)
+        shape, like = self.mean.shape, {"device": self.mean.device, "dtype": self.mean.dtype}
+        return self.mean + self.var.sqrt() * torch.randn(shape, generator=generator, **like)
 
 
 class VDIR(nn.Module):
@@ -207,9 +205,8 @@ class VDIR(nn.Module):
     ) -> Float[Tensor, "b c sh sw"]:
         """f(y, c), where p(x | y, c) has its peak.
 
-        For super-resolution the last convolution makes scale² values for each pixel of y, which
-        are sorted into place. Unlike the paper's, they are a residual, too: of bicubic
-        interpolation.
+        For super-resolution the restorer makes scale² values for each pixel of y, which are sorted
+        into place. Unlike the paper's they are a residual, too: of bicubic interpolation.
         """
         scale, residual = self.config.scale, self._residual(y, code)
         if scale == 1:
@@ -267,13 +264,14 @@ class VDIR(nn.Module):
         }
         for name in set(TERMS) - set(c.trained):
             terms[name] = terms[name].detach()
+        kl = {"code": terms.pop("code")}
         auxiliary, unit = {}, batch.x[0].numel() / b_x
         if c.known != "nothing" and c.estimation > 0:
             auxiliary["estimation"] = c.estimation * unit * self._misjudged(batch, code)
         if c.adversarial > 0:  # Eq. (17)
             fooled = F.softplus(-self.discriminator(degraded.mean)).mean((1, 2, 3))
             auxiliary["adversary"] = c.adversarial * unit * fooled
-        return Elbo(terms, {"code": terms.pop("code")}, auxiliary)
+        return Elbo(terms, kl, auxiliary)
 
     def _misjudged(self, batch: Degraded, code: Tensor) -> Float[Tensor, " b"]:
         """‖f(T) - EST(c)‖₁: a mean where every pixel has its own, the sum over a kernel."""
@@ -299,11 +297,7 @@ class VDIR(nn.Module):
         return Elbo({"real": numel * real, "generated": numel * generated}, {})
 
     def forward(
-        self,
-        batch: Degraded,
-        *,
-        objective: str = "bound",
-        generator: torch.Generator | None = None,
+        self, batch: Degraded, *, objective: str = "bound", generator: torch.Generator | None = None
     ) -> Elbo:
         """The bound of a batch of pairs, in nats per image, or what its adversary maximises."""
         q = self.posterior(batch.y)
