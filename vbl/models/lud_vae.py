@@ -12,8 +12,8 @@ the first has it.) Posterior, from x alone and from y alone:
     q(z | x): z = e(h(x)),  h(x) = x + n_x,  n_x ~ N(0, σ_x² I);   q(z | y) likewise with σ_y
     q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, diag ς_q^l)
 
-Where both images of a pair say the same of their content, q(z | x) = q(z | y), the bound of the
-pair falls into one of x and one of y, and no term needs both:
+Where both images of a pair say the same of their content, q(z | x) = q(z | y), Eq. (8), the bound
+of the pair falls into one of x and one of y, and no term needs both:
 
     log p(x, y) >= ELBO_x + ELBO_y
     ELBO_x = E log p(x | z) - ½ KL(q(z | x) || p(z))
@@ -265,9 +265,9 @@ class LUDVAE(nn.Module):
         return Elbo({"degraded image": per_image(log_likelihood)}, kl)
 
     def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
-        """ELBO_x + ELBO_y, in nats per image; batch.x and batch.y need not show the same.
+        """ELBO_x + ELBO_y in nats per image, with one draw of each noise and of z_n.
 
-        Annealing changes the gradient, not the values.
+        What batch.x and batch.y show need not be the same. Annealing leaves the values as they are.
         """
         if self.training:
             self.batches += 1

@@ -37,7 +37,7 @@ def block(width: int) -> nn.Sequential:
 
 
 class Features(Network):
-    """An image as one map of features for each level; level 1 is the coarsest.
+    """An image as one map of features for each level; level 1 is the deepest and the coarsest.
 
     Args:
         channels: Of the image.
