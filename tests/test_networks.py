@@ -12,8 +12,12 @@ from vbl.networks import (
     Discriminator,
     DnCNN,
     Encoder,
+    Features,
     FFDNet,
+    LevelDecoder,
+    Mix,
     Network,
+    NoiseEncoder,
     ResUNet,
     RIRNet,
     pad_to_multiple,
@@ -36,8 +40,21 @@ def parameters(network: nn.Module) -> int:
         (DnCNN(3, 64, 17), 559_363 - 15 * 64),  # LUD-VAE's has biases before its normalisation
         (FFDNet(3, 96, 12), 852_108),
         (RIRNet(7, 64, 5, 5), 2_073_795),  # VDIR's restorer
+        (Features(3, 128), 1_771_520),  # LUD-VAE's three blocks of 590,336 and a convolution
+        (NoiseEncoder(3, 128, 128, (1, 1, 1)), 1_936_384),
+        (LevelDecoder(3, 128, 128, (1, 1, 1)), 2_001_923),
     ],
-    ids=["VIRNet synthetic", "VIRNet real", "VIRNet SR", "DnCNN", "FFDNet", "VDIR"],
+    ids=[
+        "VIRNet synthetic",
+        "VIRNet real",
+        "VIRNet SR",
+        "DnCNN",
+        "FFDNet",
+        "VDIR",
+        "LUD-VAE content",
+        "LUD-VAE noise",
+        "LUD-VAE decoder",
+    ],
 )
 def test_the_papers_networks_have_the_papers_parameters(network, expected):
     assert parameters(network) == expected
@@ -90,6 +107,55 @@ def test_bfloat16_inside_is_float32_outside_and_near(name):
     assert low.dtype == torch.float32
     assert 0 < (low - exact).abs().max() < 0.05
     assert torch.equal(again, exact)
+
+
+def test_a_network_with_several_outputs_returns_each_in_float32():
+    network, y = Features(3, 4, (2, 1)), torch.rand(1, 3, 7, 9)
+    with torch.no_grad():
+        exact = network(y)
+        use_bf16(network, True)
+        low = network(y)
+    assert [tuple(level.shape) for level in low] == [(1, 4, 4, 5), (1, 4, 7, 9)]
+    assert all(level.dtype == torch.float32 for level in low)
+    assert all(0 < (a - b).abs().max() < 0.05 for a, b in zip(low, exact, strict=True))
+
+
+def test_a_coarse_level_is_the_mean_of_the_pixels_there_are():
+    network = Features(3, 4, (4, 1))
+    network.blocks = nn.ModuleList([nn.Identity(), nn.Identity()])
+    y = torch.rand(1, 3, 6, 5)
+    with torch.no_grad():
+        coarse, fine = network(y)
+    corners = (fine[..., :4, :4], fine[..., :4, 4:], fine[..., 4:, :4], fine[..., 4:, 4:])
+    means = torch.stack([corner.mean((2, 3)) for corner in corners], -1).view(1, 4, 2, 2)
+    torch.testing.assert_close(coarse, means)
+
+
+def test_maps_of_two_sizes_meet_on_the_finer_ones_places():
+    network, coarse, fine = (
+        Mix([2, 3], 5, enlarge=4),
+        torch.rand(1, 2, 2, 2),
+        torch.rand(1, 3, 6, 5),
+    )
+    with torch.no_grad():
+        mixed = network(coarse, fine)
+        place = torch.cat([coarse[..., 1, 0], fine[..., 5, 3]], 1)[..., None, None]
+        torch.testing.assert_close(mixed[..., 5:6, 3:4], network.layers(place))
+    assert mixed.shape == (1, 5, 6, 5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_decoded_before_training_has_the_contrast_of_an_image(seed):
+    torch.manual_seed(seed)
+    content, decoder = Features(3, 24, (4, 2, 1)), LevelDecoder(3, 24, 4, (4, 2, 1))
+    with torch.no_grad():
+        state, *others = content(torch.rand(2, 3, 16, 16))
+        for level, step in enumerate(decoder.steps):
+            if level > 0:
+                state = decoder.joins[level - 1](state, others[level - 1])
+            state = step(state, torch.zeros(2, 4, *state.shape[-2:]))
+        contrast = decoder.tail(state).std((2, 3)).mean()
+    assert 0.03 < contrast < 1
 
 
 def test_bf16_reaches_networks_inside_a_model():

@@ -8,6 +8,7 @@ and width; it pads inside and crops its output.
 from vbl.networks.adversary import Discriminator
 from vbl.networks.autoencoder import Decoder, Encoder, Estimator
 from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
+from vbl.networks.lud_vae import Features, LevelDecoder, Mix, NoiseEncoder
 from vbl.networks.network import Network, pad_to_multiple, use_bf16
 from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
 from vbl.networks.rir import RIRNet
@@ -20,8 +21,12 @@ __all__ = [
     "Encoder",
     "Estimator",
     "FFDNet",
+    "Features",
     "KernelNet",
+    "LevelDecoder",
+    "Mix",
     "Network",
+    "NoiseEncoder",
     "RIRNet",
     "ResBlock",
     "ResUNet",

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 class Network(nn.Module):
-    """A module that may compute in bfloat16 inside and always returns float32.
+    """A module that may compute in bfloat16 inside and returns float32, in one tensor or several.
 
     Attributes:
         bf16: Run under autocast. The probability outside is never affected.
@@ -26,12 +26,12 @@ class Network(nn.Module):
     stride: int = 1
     receptive_radius: int | None = None
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         if not self.bf16:
             return super().__call__(*inputs)
         with torch.autocast(inputs[0].device.type, torch.bfloat16):
             output = super().__call__(*inputs)
-        return output.float()
+        return output.float() if isinstance(output, Tensor) else tuple(x.float() for x in output)
 
 
 def use_bf16(model: nn.Module, bf16: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from vbl.datasets import UnknownName
 from vbl.recipes.denoising import DENOISING
+from vbl.recipes.lud_vae import LUD_VAE
 from vbl.recipes.recipe import Preset, Recipe, open_set, training_set
 from vbl.recipes.super_resolution import SUPER_RESOLUTION
 from vbl.recipes.vdir import VDIR
@@ -18,7 +19,7 @@ from vbl.recipes.vdir import VDIR
 __all__ = ["RECIPES", "Preset", "Recipe", "find_recipe", "open_set", "training_set"]
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION, *VDIR)
+    recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION, *VDIR, *LUD_VAE)
 }
 
 

@@ -1,0 +1,348 @@
+"""LUD-VAE: learn how clean images are degraded from images that are no pairs.
+
+Generative model of a clean image x and a degraded one y, of one content z or of two:
+
+    x | z ~ N(d(z, 0), s² I)      y | z, z_n ~ N(d(z, z_n), s² I)
+    z_n¹ ~ N(0, I)                z_n^l | z_n^{<l}, z ~ N(μ_p^l, diag ς_p^l)  for l > 1
+
+z and z_n have a map at each of N levels. As in the authors' code and unlike the paper, p(z_n | z)
+may depend on z, as noise does on the signal. (The paper prints p(z_n^l) = N(0, I) for every l; only
+the first has it.) Posterior, from x alone and from y alone:
+
+    q(z | x): z = e(h(x)),  h(x) = x + n_x,  n_x ~ N(0, σ_x² I);   q(z | y) likewise with σ_y
+    q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, diag ς_q^l)
+
+Where both images of a pair say the same of their content, q(z | x) = q(z | y), Eq. (8), the bound
+of the pair falls into one of x and one of y, and no term needs both:
+
+    log p(x, y) >= ELBO_x + ELBO_y
+    ELBO_x = E log p(x | z) - ½ KL(q(z | x) || p(z))
+    ELBO_y = E log p(y | z, z_n) - KL(q(z_n | y, z) || p(z_n | z)) - ½ KL(q(z | y) || p(z))
+
+Of two images that are no pair, each half bounds the density of its own, but for the other half of
+KL(q(z) || p(z)). That one is a constant and is dropped: p(z) is uniform on a box, q(z | h(x)) on a
+box around e(h(x)) so small that d does not change in it, and their divergence the logarithm of the
+ratio of the volumes, whatever the weights. In a box without volume, the paper's, it is infinite
+(see the errata). The noise of h leaves it a bound, because divergences are convex: that of the mean
+over n_x is at most the mean of those for each n_x.
+
+Zheng et al., "Learn from unpaired data for image restoration: a variational Bayes approach",
+Eq. (2)-(22).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from vbl.degradations import Degraded, Level, awgn
+from vbl.distributions import kl_normal
+from vbl.elbo import Elbo, per_image
+from vbl.networks import Features, LevelDecoder, NoiseEncoder
+from vbl.pipeline import Degrade
+from vbl.restoration import Restoration
+
+LOG_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
+
+Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
+Latent = Callable[[int, Tensor], Tensor]  # z_n^l for the number of a level and the state there
+
+
+def decoder_std(kl_weight: float = 1e-4, share: float = 0.5) -> float:
+    """s, for which the bound is what the authors' code trains, up to factor and constant.
+
+    Of B images with n values each, a share r degraded, the code takes the mean squared error of
+    all, and adds λ times the divergences of the degraded ones, over n and their number r B:
+
+        Σ ‖d - image‖²/(B n) + λ Σ KL/(r B n)
+
+    Multiplied by B n/(2 s²), the first sum is the bound's; the second is where λ/(2 s² r) = 1, at
+    s² = λ/(2 r).
+
+    Args:
+        kl_weight: λ, the code's 1e-4 once the annealing is over.
+        share: r, a half in balanced batches.
+
+    Returns:
+        s in units of the images: 0.01, or 2.55 of 255. The paper prints s = 1.
+    """
+    return math.sqrt(kl_weight / (2 * share))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constants of the model, choices of its training, sizes of its networks.
+
+    Attributes:
+        channels: 3 for colour images, 1 for grey ones.
+        std: s, the standard deviation of both images about what is decoded; see `decoder_std`. The
+            larger, the more of the noise the decoder may leave to it instead of the latents.
+        std_x: σ_x, of the noise that h adds to a clean image, to hide that it has none.
+        std_y: σ_y, of the noise that h adds to a degraded one. The less the two differ in their
+            noise after h, the better q(z | x) = q(z | y) holds: Eq. (22).
+        annealed: Batches in which the gradient of the divergence of z_n rises, in a straight line,
+            from nothing to its own size; its value is whole. 0 for none, 10,000 in the paper.
+        width: Channels of the content, and of the networks.
+        latent: Channels of z_n.
+        factors: Pixels for one place of each level along each side, level 1 first: as many levels.
+            Each is a multiple of the next, the last is 1; the paper's are (1, 1, 1).
+
+    Raises:
+        ValueError: If a number is out of range, or the factors do not fit each other.
+    """
+
+    channels: int = 3
+    std: float = 2.55 / 255
+    std_x: float = 40 / 255
+    std_y: float = 20 / 255
+    annealed: int = 0
+    width: int = 128
+    latent: int = 128
+    factors: tuple[int, ...] = (1, 1, 1)
+
+    def __post_init__(self):
+        for name in ("channels", "std", "width", "latent"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        for name in ("std_x", "std_y", "annealed"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name}: expected a number >= 0, got {getattr(self, name)}")
+        steps = pairwise(self.factors)
+        if self.factors[-1:] != (1,) or any(not a >= b >= 1 or a % b for a, b in steps):
+            rule = "multiples of each other that end with 1, such as (4, 2, 1)"
+            raise ValueError(f"factors: expected {rule}; got {self.factors}")
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """N(mean, diag var), both (B, n, ⌈h/f⌉, ⌈w/f⌉)."""
+
+    mean: Float[Tensor, "b n hf wf"]
+    var: Float[Tensor, "b n hf wf"]
+
+    def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n hf wf"]:
+        """A sample, with pathwise gradients."""
+        return self.mean + self.var.sqrt() * _randn(self.mean, generator)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z, z_n | y) along one draw of it; each field but the last has one entry for each level.
+
+    Attributes:
+        z: The content.
+        q: q(z_n^l | z_n^{<l}, z, y), given what was drawn before.
+        p: p(z_n^l | z_n^{<l}, z), likewise.
+        z_n: What was drawn from q.
+        mean: d(z, z_n), (B, C, h, w).
+    """
+
+    z: Content
+    q: tuple[Gaussian, ...]
+    p: tuple[Gaussian, ...]
+    z_n: Content
+    mean: Float[Tensor, "b c h w"]
+
+
+class LUDVAE(nn.Module):
+    """The network of the paper; 5,709,827 parameters by default."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.config = c = config or Config()
+        self.content = Features(c.channels, c.width, c.factors)
+        self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors)
+        self.decoder = LevelDecoder(c.channels, c.width, c.latent, c.factors)
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))  # seen in training
+
+    def players(self) -> dict[str, dict[str, nn.Module]]:
+        """What is trained on what; see `vbl.training`."""
+        return {"bound": {"content": self.content, "noise": self.noise, "decoder": self.decoder}}
+
+    @property
+    def restoring(self) -> nn.ModuleList:
+        """The networks that a restoration needs, and a generation: all but the noise encoder."""
+        return nn.ModuleList([self.content, self.decoder])
+
+    # 1. Generative model
+
+    def decode(self, z: Content, latent: Latent | None = None) -> Float[Tensor, "b c h w"]:
+        """d(z, z_n), the peak of p(y | z, z_n).
+
+        Args:
+            z: The content.
+            latent: Where z_n comes from: called at every level with its number, from 0, and the
+                state of the decoder, which holds z^{<=l} and z_n^{<l}. None is z_n = 0, and d(z, 0)
+                the peak of p(x | z).
+        """
+        state = z[0]
+        for level, step in enumerate(self.decoder.steps):
+            if level > 0:
+                state = self.decoder.joins[level - 1](state, z[level])
+            state = step(state, (latent or self._none)(level, state))
+        return self.decoder.tail(state)
+
+    def _none(self, level: int, state: Tensor) -> Tensor:
+        return state.new_zeros(len(state), self.config.latent, *state.shape[-2:])
+
+    def prior(self, level: int, state: Float[Tensor, "b n hf wf"]) -> Gaussian:
+        """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level."""
+        if level == 0:
+            return Gaussian(zero := self._none(level, state), torch.ones_like(zero))
+        return _gaussian(self.decoder.priors[level - 1](state))
+
+    def from_prior(
+        self, *, temperature: float = 1.0, generator: torch.Generator | None = None
+    ) -> Latent:
+        """z_n for `decode`, drawn from p(z_n | z).
+
+        Args:
+            temperature: By which each z_n^l is multiplied once it is drawn, and so its mean, as in
+                the authors' code: 0 decodes the clean image, 1 is what was learned, more than it
+                exaggerates. (The temperature of a density would leave its mean.)
+            generator: Source of randomness.
+
+        Raises:
+            ValueError: If the temperature is negative.
+        """
+        if not temperature >= 0:
+            raise ValueError(f"temperature: expected a number >= 0, got {temperature}")
+
+        def latent(level: int, state: Tensor) -> Tensor:
+            return temperature * self.prior(level, state).draw(generator=generator)
+
+        return latent
+
+    # 2. Posterior
+
+    def posterior(
+        self,
+        y: Float[Tensor, "b c h w"],
+        *,
+        z: Content | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Posterior:
+        """q(z, z_n | y) of degraded images, level by level, Eq. (13).
+
+        Args:
+            y: Degraded images.
+            z: Their content, where it is known; by default that of h(y).
+            generator: Source of randomness.
+        """
+        if z is None:
+            z = self.content(_hidden(y, self.config.std_y, generator))
+        features, levels = self.noise.features(y), []
+
+        def latent(level: int, state: Tensor) -> Tensor:
+            seen = (state, features[level]) if level > 0 else (features[level],)
+            q = _gaussian(self.noise.heads[level](*seen))
+            levels.append((q, self.prior(level, state), q.draw(generator=generator)))
+            return levels[-1][-1]
+
+        mean = self.decode(z, latent)
+        return Posterior(z, *zip(*levels, strict=True), mean)
+
+    # 3. ELBO
+
+    def elbo_x(self, x: Float[Tensor, "b c h w"], z: Content) -> Elbo:
+        """Eq. (10) and (18), without the constant; neither y nor z_n is in it."""
+        log_likelihood = Normal(self.decode(z), self.config.std).log_prob(x)
+        return Elbo({"clean image": per_image(log_likelihood)}, {})
+
+    def elbo_y(self, y: Float[Tensor, "b c h w"], q: Posterior) -> Elbo:
+        """Eq. (11), (16) and (19), without the constant; x is not in it."""
+        log_likelihood = Normal(q.mean, self.config.std).log_prob(y)
+        kl = {
+            f"level {n}": per_image(kl_normal(q_n.mean, q_n.var, p_n.mean, p_n.var))
+            for n, (q_n, p_n) in enumerate(zip(q.q, q.p, strict=True), start=1)
+        }
+        return Elbo({"degraded image": per_image(log_likelihood)}, kl)
+
+    def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
+        """ELBO_x + ELBO_y in nats per image, with one draw of each noise and of z_n.
+
+        What batch.x and batch.y show need not be the same. Annealing leaves the values as they are.
+        """
+        if self.training:
+            self.batches += 1
+        z = self.content(_hidden(batch.x, self.config.std_x, generator))
+        of_x = self.elbo_x(batch.x, z)
+        of_y = self.elbo_y(batch.y, self.posterior(batch.y, generator=generator))
+        kl = {name: self._annealed(term) for name, term in of_y.kl.items()}
+        return Elbo({**of_x.log_likelihood, **of_y.log_likelihood}, kl)
+
+    def _annealed(self, kl: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The same value, with a gradient that grows with the batches seen."""
+        if self.config.annealed == 0:
+            return kl
+        weight = (self.batches / self.config.annealed).clamp(max=1)
+        return weight * kl + (1 - weight) * kl.detach()
+
+    # 4. Restoration, and generation
+
+    def restore(
+        self, y: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
+    ) -> Restoration:
+        """N2C, from degraded images to clean ones: d(z, 0) at the content of y, the mean of h(y).
+
+        Args:
+            y: Degraded images.
+            generator: Draw h(y) with it, instead.
+        """
+        if generator is not None:
+            y = _hidden(y, self.config.std_y, generator)
+        return Restoration(self.decode(self.content(y)))
+
+    @torch.no_grad()
+    def translate(
+        self,
+        x: Float[Tensor, "b c h w"],
+        *,
+        temperature: float = 1.0,
+        std_x: Level | None = None,
+        decoded: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Degraded:
+        """C2N, pairs of clean images and d(z, z_n), with z of h(x) and z_n ~ p(z_n | z).
+
+        Args:
+            x: Clean images in [0, 1].
+            temperature: See `from_prior`.
+            std_x: Of the noise of h, as the level of `vbl.degradations.awgn`; by default that of
+                the training. The paper draws it from a range.
+            decoded: Give d(z, 0) in the place of x. Then y - x is what z_n makes, without the blur
+                of the decoder. And it is L2CN, from latents to both images, with a simple prior:
+                the mixture of q(z | x) over random clean images, where the paper considers a
+                PixelCNN. (Hardly a draw of the uniform p(z) would be the content of an image.)
+            generator: Source of randomness.
+        """
+        hidden = awgn(x, self.config.std_x if std_x is None else std_x, generator=generator).y
+        z = self.content(hidden)
+        y = self.decode(z, self.from_prior(temperature=temperature, generator=generator))
+        return Degraded(y, self.decode(z) if decoded else x)
+
+    def as_degradation(
+        self, *, temperature: float = 1.0, std_x: Level | None = None, decoded: bool = False
+    ) -> Degrade:
+        """`translate` as ``degrade(x, generator=...)``, wherever a degradation is wanted."""
+        return partial(self.translate, temperature=temperature, std_x=std_x, decoded=decoded)
+
+
+def _randn(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _hidden(image: Tensor, std: float, generator: torch.Generator | None) -> Tensor:
+    """h, Eq. (20)."""
+    return image + std * _randn(image, generator)
+
+
+def _gaussian(told: Tensor) -> Gaussian:
+    mean, log_var = told.chunk(2, 1)
+    return Gaussian(mean, log_var.clamp(*LOG_VARIANCE).exp())
