@@ -7,26 +7,31 @@ and width; it pads inside and crops its output.
 
 from vbl.networks.adversary import Discriminator
 from vbl.networks.autoencoder import Decoder, Encoder, Estimator
+from vbl.networks.deblurring import DeblurNet, KernelCode, KernelResNet
 from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
-from vbl.networks.network import Network, pad_to_multiple, use_bf16
+from vbl.networks.network import Network, beside, pad_to_multiple, use_bf16
 from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
 from vbl.networks.rir import RIRNet
 
 __all__ = [
     "AttentiveBlock",
+    "DeblurNet",
     "Decoder",
     "Discriminator",
     "DnCNN",
     "Encoder",
     "Estimator",
     "FFDNet",
+    "KernelCode",
     "KernelNet",
+    "KernelResNet",
     "Network",
     "RIRNet",
     "ResBlock",
     "ResUNet",
     "SigmaNet",
     "UNet",
+    "beside",
     "pad_to_multiple",
     "use_bf16",
 ]
