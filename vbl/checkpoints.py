@@ -27,7 +27,7 @@ from torch import nn
 
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.files import complete_or_absent, sha256
-from vbl.models import supervised, vdir, vdn, virnet, virnet_sr
+from vbl.models import supervised, vbdeblur, vdir, vdn, virnet, virnet_sr
 
 FOLDER = Path(__file__).parents[1] / "data" / "checkpoints"
 
@@ -38,6 +38,7 @@ MODELS: dict[str, tuple[type[nn.Module], type]] = {
     "VIRNet": (virnet.VIRNet, virnet.Config),
     "VIRNetSR": (virnet_sr.VIRNetSR, virnet_sr.Config),
     "VDIR": (vdir.VDIR, vdir.Config),
+    "VBDeblurNet": (vbdeblur.VBDeblurNet, vbdeblur.Config),
 }
 
 
