@@ -62,14 +62,19 @@ def test_a_missing_package_is_reported(monkeypatch):
         photo("china")
 
 
-@pytest.mark.parametrize("name", ["dead_leaves", "text_page"])
+@pytest.mark.parametrize("name", ["dead_leaves", "text_page", "text"])
 def test_generated_pictures_are_the_same_each_time_and_differ_from_each_other(name):
     pictures = open_dataset(name)
     first = pictures[0]
-    assert first.name == pictures.names[0] == f"{name}_00"
+    assert first.name == pictures.names[0] == f"{name}_{CATALOG[name].first:02d}"
     assert first.image.shape[-2:] == CATALOG[name].size
-    assert torch.equal(first.image, pictures[f"{name}_00"].image)
+    assert torch.equal(first.image, pictures[first.name].image)
     assert not torch.equal(first.image, pictures[1].image)
+
+
+def test_no_page_is_both_for_training_and_for_testing():
+    testing, training = (CATALOG[name] for name in ("text_page", "text"))
+    assert testing.first + testing.count <= training.first
 
 
 # The catalogue -------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vbl.kernels import (
+    defocus_kernel,
     gaussian_kernel,
     kernel_parameters,
     motion_kernel,
     random_gaussian_parameters,
     rotated_parameters,
     virnet_test_kernels,
+    with_floor,
 )
 
 
@@ -119,6 +121,40 @@ def test_the_same_seed_draws_the_same_kernel():
     assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("radius", [3.0, 5.3, 8.9])
+def test_a_disc_has_the_moments_of_a_disc(radius):
+    xx, yy, rho = kernel_parameters(defocus_kernel(f64(radius), 21))
+    exact = f64(radius, radius) ** 2 / 4  # its edge, a pixel wide, adds a little
+    torch.testing.assert_close(torch.cat([xx, yy]), exact, atol=0.15, rtol=0)
+    torch.testing.assert_close(rho, f64(0.0), atol=1e-9, rtol=0)
+
+
+def test_a_disc_is_even_inside_and_nothing_outside_the_same_from_all_sides():
+    kernel = defocus_kernel(f64(4.0, 2.5), 13)
+    torch.testing.assert_close(kernel.sum((1, 2, 3)), f64(1.0, 1.0))
+    for turned in (kernel.mT, kernel.flip(-1), kernel.flip(-2)):
+        assert torch.equal(turned, kernel)
+    r = torch.arange(13) - 6
+    distance = torch.hypot(r[:, None].double(), r.double())
+    for disc, radius in zip(kernel[:, 0], (4.0, 2.5), strict=True):
+        assert (disc[distance <= radius - 0.5] == disc[6, 6]).all()
+        assert (disc[distance >= radius + 0.5] == 0).all()
+
+
+def test_a_disc_without_extent_is_a_dirac():
+    assert torch.equal(defocus_kernel(f64(0.0), 5).flatten().nonzero(), torch.tensor([[12]]))
+
+
+def test_a_floor_makes_a_kernel_positive_and_keeps_its_sum():
+    kernel = motion_kernel(9, n=4, generator=torch.Generator().manual_seed(0)).double()
+    assert kernel.min() == 0
+    floored = with_floor(kernel, 1e-5)
+    assert floored.min() > 0.99e-5
+    torch.testing.assert_close(floored.sum((1, 2, 3)), f64(1.0, 1.0, 1.0, 1.0))
+    taken = (kernel - floored).clamp_min(0).sum((1, 2, 3))
+    assert (taken < 81e-5).all()
+
+
 def test_impossible_sizes_are_named():
     with pytest.raises(ValueError, match="kernel side: expected an odd number, got 4"):
         gaussian_kernel(f64(1.0), f64(1.0), f64(0.0), 4)
@@ -128,3 +164,5 @@ def test_impossible_sizes_are_named():
         motion_kernel(6)
     with pytest.raises(ValueError, match=r"reach: expected a value in \(0, 4\], got 9"):
         motion_kernel(9, reach=9.0)
+    with pytest.raises(ValueError, match=r"radius: expected values in \[0, 4\], got \[4.5\]"):
+        defocus_kernel(f64(4.5), 9)

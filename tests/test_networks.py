@@ -8,12 +8,15 @@ from torch import nn
 
 from vbl.devices import bf16_pays
 from vbl.networks import (
+    DeblurNet,
     Decoder,
     Discriminator,
     DnCNN,
     Encoder,
     Features,
     FFDNet,
+    KernelCode,
+    KernelResNet,
     LevelDecoder,
     Mix,
     Network,
@@ -245,3 +248,117 @@ def test_padding_reaches_the_next_multiple_and_keeps_the_image(h, w, multiple):
     assert all(n % multiple == 0 for n in padded.shape[-2:])
     assert all(a - b < multiple for a, b in zip(padded.shape[-2:], (h, w), strict=True))
     assert torch.equal(padded[..., :h, :w], x)
+
+
+# VBDeblurNet's
+
+DEBLURRING = {
+    "told nothing": lambda: DeblurNet(3, 2, 1, scales=2, middle=1),
+    "told a code": lambda: DeblurNet(3, 2, 1, scales=1, middle=1, code=4),
+    "on sub-images": lambda: DeblurNet(3, 2, 1, scales=1, middle=1, shrink=2),
+}
+
+
+def deblurring(name):
+    """A small network, and what it is told of one image."""
+    torch.manual_seed(0)
+    code = (torch.ones(1, 4).double(),) if name == "told a code" else ()
+    return DEBLURRING[name]().eval().double(), code
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (DeblurNet(blocks=2), 2_689_654),
+        (DeblurNet(blocks=4), 3_871_350),
+        (DeblurNet(blocks=6), 5_053_046),
+        (DeblurNet(blocks=4, code=20), 4_640_906 - 159_892),
+        (KernelCode(), 159_892),
+        (KernelResNet(), 12_635_601),
+        (KernelResNet(numbers=41**2), 13_356_321),
+    ],
+)
+def test_vbdeblurnets_networks_have_the_authors_parameters(network, expected):
+    assert parameters(network) == expected
+
+
+@pytest.mark.parametrize("name", DEBLURRING)
+@settings(deadline=None, max_examples=8)
+@given(h=st.integers(1, 21), w=st.integers(1, 21))
+def test_a_deblurring_network_takes_any_size(name, h, w):
+    network, code = deblurring(name)
+    with torch.no_grad():
+        output = network(torch.rand(1, 3, h, w).double(), *code)
+    assert output.shape == (1, 6, h, w) and output.isfinite().all()
+
+
+@pytest.mark.parametrize("name", DEBLURRING)
+def test_a_deblurring_network_looks_exactly_as_far_as_it_says(name):
+    network, code = deblurring(name)
+    with torch.no_grad():
+        for parameter in network.parameters():  # nothing is off, nothing cancels
+            parameter.abs_().add_(0.01)
+    radius, step = network.receptive_radius, network.stride
+    first = -(-radius // step) * step
+    reach = []
+    for place in range(first, first + step):
+        y = torch.ones(1, 3, *2 * [2 * first + 2 * step], dtype=torch.float64, requires_grad=True)
+        (gradient,) = torch.autograd.grad(network(y, *code)[0, 0, place, place], y)
+        reach.append((gradient[0, 0].nonzero() - place).abs().max())
+    assert max(reach) == radius
+
+
+@pytest.mark.parametrize("name", DEBLURRING)
+def test_a_deblurring_network_treats_its_image_the_same_after_its_stride(name):
+    network, code = deblurring(name)
+    radius, step = network.receptive_radius, network.stride
+    y = torch.rand(1, 3, *2 * [4 * step + 2 * radius + 2 * step], dtype=torch.float64)
+    with torch.no_grad():
+        whole, moved = (network(v, *code) for v in (y, y.roll((-step, -step), (-2, -1))))
+    middle = slice(radius + step, -radius - step)
+    back = moved.roll((step, step), (-2, -1))
+    torch.testing.assert_close(back[..., middle, middle], whole[..., middle, middle])
+
+
+def test_a_deblurring_network_hears_what_it_is_told():
+    network, _ = deblurring("told a code")
+    y = torch.rand(1, 3, 8, 8).double()
+    with torch.no_grad():
+        first, second = (network(y, code) for code in torch.rand(2, 1, 4).double())
+    assert (first - second).abs().max() > 1e-4
+
+
+def test_a_kernels_code_tells_a_kernel_from_its_mirror_image():
+    torch.manual_seed(0)
+    code, kernel = KernelCode(5, 4), torch.rand(3, 1, 7, 7) / 49
+    with torch.no_grad():
+        assert code(kernel).shape == (3, 5)
+        assert (code(kernel) - code(kernel.flip(-1, -2))).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("step", [1, 2, 4])
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (33, 18)])
+def test_kernel_net_answers_for_images_of_any_size(step, size):
+    torch.manual_seed(0)
+    network, y = KernelResNet(3, (3, 4, 5), 2, 6, 9, step), torch.rand(2, 3, *size)
+    with torch.no_grad():
+        together, alone = network(y), torch.cat([network(image) for image in y.split(1)])
+    assert together.shape == (2, 9) and together.isfinite().all()
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_kernel_net_does_not_see_brightness_contrast_and_colour(whiten):
+    torch.manual_seed(0)
+    network, y = KernelResNet(3, (3, 4), 1, 6, 9, 1, whiten).double(), torch.rand(1, 3, 20, 24)
+    y = y.double()
+    grey = y.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        for other in (0.5 * y + 0.3, grey):
+            torch.testing.assert_close(network(other), network(y), rtol=1e-3, atol=1e-4)
+        assert (network(y.flip(-1)) - network(y)).abs().max() > 1e-3
+
+
+def test_kernel_net_looks_at_places_one_two_or_four_pixels_apart():
+    with pytest.raises(ValueError, match="step: expected 1, 2 or 4 pixels, got 3"):
+        KernelResNet(step=3)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib import get_data_path
+from matplotlib.ft2font import FT2Font
 
 from vbl.synthetic import dead_leaves, text_page
+from vbl.typesetting import FACES, WORDS
 
 
 def seeded(seed=0):
@@ -60,3 +63,32 @@ def test_text_is_dark_on_light_paper():
     page = text_page((128, 128), n=4, generator=seeded())
     assert (page.flatten(1).median(1).values > 0.8).all()
     assert (page.amin((1, 2, 3)) < 0.4).all()
+
+
+def test_a_page_shows_type_of_the_size_that_was_asked_for():
+    """Large letters have thicker strokes: less of their ink lies at an edge."""
+    edges = []
+    for size in (12, 40):
+        page = text_page((256, 256), n=6, type_size=(size, size), generator=seeded())
+        ink = (page < 0.5).float()
+        edges.append((ink.diff(dim=-1).abs().sum() / ink.sum()).item())
+    assert edges[0] > 2 * edges[1]
+
+
+def test_every_typeface_has_every_letter():
+    for face in {*FACES, *FACES.values()}:
+        known = FT2Font(f"{get_data_path()}/fonts/ttf/{face}.ttf").get_charmap()
+        for language, words in WORDS.items():
+            letters = {letter for word in words for letter in word + word.upper()}
+            missing = [letter for letter in letters if ord(letter) not in known]
+            assert not missing, f"{face} cannot print {language}"
+
+
+def test_a_language_has_words_enough_and_none_twice():
+    assert all(25 <= len(set(words)) == len(words) for words in WORDS.values())
+
+
+@pytest.mark.parametrize("type_size", [(3, 10), (20, 12)])
+def test_type_that_cannot_be_set_is_refused(type_size):
+    with pytest.raises(ValueError, match="type_size: expected 4 <= smallest <= largest"):
+        text_page(type_size=type_size)

@@ -32,11 +32,12 @@ class Photographs(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class Generated(Entry):
-    """Pictures number 0 to ``count - 1``, each drawn with its number as the seed."""
+    """Pictures number ``first`` to ``first + count - 1``, each with its number as the seed."""
 
     kind: ClassVar[str] = "generated"
     count: int
     size: tuple[int, int]
+    first: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +90,19 @@ CATALOG: dict[str, Entry] = {
         size=(256, 256),
     ),
     "text_page": Generated(
-        about="Pages of text, for deblurring documents",
+        about="Pages of print in ten languages, to test the deblurring of documents",
         licence="none needed: drawn by vbl.synthetic",
         citation="",
         count=24,
         size=(256, 256),
+    ),
+    "text": Generated(
+        about="Other pages of the same kind, to train it",
+        licence="none needed: drawn by vbl.synthetic",
+        citation="",
+        count=1000,
+        size=(256, 256),
+        first=1000,
     ),
     "bsd397": Folder(
         about="Training photographs of BSDS500 that share no picture with a test set here",

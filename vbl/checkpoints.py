@@ -27,7 +27,7 @@ from torch import nn
 
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.files import complete_or_absent, sha256
-from vbl.models import lud_vae, supervised, vdir, vdn, virnet, virnet_sr
+from vbl.models import lud_vae, supervised, vbdeblur, vdir, vdn, virnet, virnet_sr
 
 FOLDER = Path(__file__).parents[1] / "data" / "checkpoints"
 
@@ -39,6 +39,7 @@ MODELS: dict[str, tuple[type[nn.Module], type]] = {
     "VIRNetSR": (virnet_sr.VIRNetSR, virnet_sr.Config),
     "VDIR": (vdir.VDIR, vdir.Config),
     "LUDVAE": (lud_vae.LUDVAE, lud_vae.Config),
+    "VBDeblurNet": (vbdeblur.VBDeblurNet, vbdeblur.Config),
 }
 
 

@@ -155,7 +155,8 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
     if isinstance(entry, Folder):
         return _open_local(name, entry, _data_root(name, root))
     if isinstance(entry, Generated):
-        draws = {f"{name}_{i:02d}": partial(_draw, name, entry, i) for i in range(entry.count)}
+        numbers = range(entry.first, entry.first + entry.count)
+        draws = {f"{name}_{i:02d}": partial(_draw, name, entry, i) for i in numbers}
         return ImageSet(name, draws)
     paths = {key: _photograph_path(picture) for key, picture in entry.photographs.items()}
     return ImageSet(name, {key: partial(_one, key, path) for key, path in paths.items()})
@@ -246,7 +247,7 @@ def _two(name: str, degraded: Path, clean: Path) -> Sample:
 
 
 def _draw(name: str, entry: Generated, number: int) -> Sample:
-    draw = {"dead_leaves": synthetic.dead_leaves, "text_page": synthetic.text_page}[name]
+    draw = synthetic.dead_leaves if name == "dead_leaves" else synthetic.text_page
     generator = torch.Generator().manual_seed(number)
     return Sample(f"{name}_{number:02d}", draw(entry.size, generator=generator))
 

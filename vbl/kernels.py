@@ -1,4 +1,4 @@
-"""Blur kernels: Gaussian ones from their parameters Λ and back, motion paths, the test kernels.
+"""Blur kernels: Gaussian ones from their parameters Λ and back, motion paths, discs, test kernels.
 
 λ₁ runs along x = columns, λ₂ along y = rows. Kernels are (B, 1, k, k), k odd, sum 1.
 """
@@ -188,3 +188,41 @@ def _draw(path: Tensor, size: int) -> Tensor:
     wy = (1 - (path[:, :, 1, None] - r).abs()).clamp_min(0)
     kernel = torch.einsum("nti,ntj->nij", wy, wx)
     return (kernel / kernel.sum((1, 2), keepdim=True)).unsqueeze(1)
+
+
+def defocus_kernel(radius: Float[Tensor, " b"], size: int) -> Float[Tensor, "b 1 size size"]:
+    """What a point becomes where a lens is out of focus: an even disc.
+
+    A pixel that the edge crosses counts by how far it lies inside, along the line to the centre.
+
+    Args:
+        radius: Of the discs in pixels, (B,), at least 0 and at most (size - 1)/2.
+        size: Side k of the kernel, odd.
+
+    Returns:
+        Kernels (B, 1, k, k) that sum to 1; a Dirac's at a radius of 0.
+
+    Raises:
+        ValueError: If `size` is even or below 1, or a disc does not fit in it.
+    """
+    r = _offsets(size, radius)
+    if not ((radius >= 0) & (radius <= size // 2)).all():
+        raise ValueError(f"radius: expected values in [0, {size // 2}], got {radius.tolist()}")
+    distance = torch.hypot(r[:, None], r)
+    kernel = (radius[:, None, None] + 0.5 - distance).clamp(0, 1)
+    return (kernel / kernel.sum((1, 2), keepdim=True)).unsqueeze(1)
+
+
+def with_floor(kernel: Float[Tensor, "b 1 k k"], floor: float) -> Float[Tensor, "b 1 k k"]:
+    """k̃ = (k + δ)/(1 + δ d'), positive at all d' entries: the mean of a Dirichlet distribution.
+
+    Zeros have none, and most entries of a motion kernel are zeros; VBDeblurNet's Eq. (6).
+
+    Args:
+        kernel: Kernels (B, 1, k, k) that sum to 1.
+        floor: δ > 0. It takes a share of δ d' of the kernel away: choose 0.1 to 1 per cent.
+
+    Returns:
+        Kernels (B, 1, k, k) that sum to 1.
+    """
+    return (kernel + floor) / (1 + floor * kernel[0].numel())

@@ -198,4 +198,4 @@ def _terms(name: str) -> str:
     if name == "free":
         return "photographs of installed packages (their licences: see the catalogue), dead leaves"
     entry = CATALOG[name]
-    return f"{entry.about}. {entry.licence}. {entry.citation}."
+    return ". ".join(filter(None, (entry.about, entry.licence, entry.citation))) + "."

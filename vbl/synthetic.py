@@ -5,15 +5,10 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 _RADIUS = (1.5, 200.0)  # pixels; the density of the radii falls as r^-3 between the two
-_WORDS = tuple(
-    "posterior prior evidence likelihood entropy bound noise blur image kernel sample mean "  # noqa: SIM905
-    "variance gradient pixel latent scale map model data a the of and we see that is not".split()
-)
 
 
 def _numpy_rng(generator: torch.Generator | None) -> np.random.Generator:
@@ -116,41 +111,34 @@ class _Palette:
 
 
 def text_page(
-    size: tuple[int, int] = (256, 256), *, n: int = 1, generator: torch.Generator | None = None
+    size: tuple[int, int] = (256, 256),
+    *,
+    n: int = 1,
+    type_size: tuple[int, int] = (12, 32),
+    generator: torch.Generator | None = None,
 ) -> Float[Tensor, "n 1 h w"]:
-    """Dark words on light paper, set in DejaVu Sans or Serif: the images of text deblurring.
+    """Dark print on light paper, in ten languages: the images of text deblurring.
 
     Args:
         size: Height and width in pixels, at least 1 each.
         n: Number of pages.
+        type_size: Smallest and largest type in pixels, at least 4.
         generator: Source of randomness.
 
     Returns:
-        Grey images in [0, 1]; the type size varies between 11 and 19 pixels.
+        Grey images in [0, 1].
 
     Raises:
-        ValueError: If a side or `n` is below 1.
+        ValueError: If a side, `n` or the type is too small.
     """
+    from vbl.typesetting import typeset  # and with it Matplotlib, which is slow to start
+
     _check_size(size, n)
+    if not 4 <= type_size[0] <= type_size[1]:
+        raise ValueError(f"type_size: expected 4 <= smallest <= largest, got {type_size}")
     rng = _numpy_rng(generator)
-    pages = np.stack([_one_page(*size, rng) for _ in range(n)])
+    pages = np.stack([typeset(*size, rng, type_size) for _ in range(n)])
     return torch.from_numpy(pages).unsqueeze(1)
-
-
-def _one_page(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
-    from matplotlib import get_data_path  # ships the DejaVu fonts
-
-    face = rng.choice(["DejaVuSans", "DejaVuSerif", "DejaVuSans-Bold"])
-    points = int(rng.integers(11, 20))
-    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/{face}.ttf", points)
-    paper, ink = rng.uniform(0.85, 1.0), rng.uniform(0.0, 0.25)
-    page = Image.new("L", (w, h), round(255 * paper))
-    draw = ImageDraw.Draw(page)
-    leading = round(points * rng.uniform(1.15, 1.5))
-    for top in range(int(rng.integers(-points // 2, points)), h, leading):
-        line = " ".join(rng.choice(_WORDS, size=w // points + 4))
-        draw.text((int(rng.integers(-20, 8)), top), line, fill=round(255 * ink), font=font)
-    return np.asarray(page, np.float32) / 255
 
 
 def _check_size(size: tuple[int, int], n: int) -> None:

@@ -18,7 +18,7 @@ from vbl.equations.equation import (
     worst,
 )
 from vbl.equations.vdir import kl, table
-from vbl.kernels import gaussian_kernel, rotated_parameters
+from vbl.kernels import gaussian_kernel, rotated_parameters, with_floor
 
 C, EPS0_SQ, FLOOR = 2e4, 1e-6, 1e-6
 
@@ -26,16 +26,15 @@ C, EPS0_SQ, FLOOR = 2e4, 1e-6, 1e-6
 def kernel(side: int, floor: float = FLOOR) -> torch.Tensor:
     """An anisotropic kernel with its floor, (side²,)."""
     parameters = rotated_parameters(real(1.8), real(0.7), real(0.6))
-    k = gaussian_kernel(*parameters, side).flatten()
-    return (k + floor) / (1 + floor * len(k))
+    return with_floor(gaussian_kernel(*parameters, side), floor).flatten()
 
 
 def floor_keeps_a_kernel() -> float:
     """A kernel with exact zeros becomes positive, keeps its sum, and moves by at most δ d'."""
-    k = torch.zeros(81, dtype=torch.float64)
-    k[38:43] = 0.2
-    floored = (k + FLOOR) / (1 + FLOOR * len(k))
-    if not (floored > 0).all() or (floored - k).abs().max() > FLOOR * len(k):
+    k = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+    k[..., 4, 2:7] = 0.2
+    floored = with_floor(k, FLOOR)
+    if not (floored > 0).all() or (floored - k).abs().max() > FLOOR * k.numel():
         return float("inf")
     return relative(floored.sum(), 1.0)
 
@@ -134,7 +133,7 @@ EQUATIONS = (
         "a prior for kernels with zeros",
         r"\tilde k_i = \tfrac{k_i + \delta}{1 + \delta d'} > 0, \quad"
         r" \textstyle\sum_i \tilde k_i = 1",
-        (),
+        (with_floor,),
         floor_keeps_a_kernel,
         ALGEBRA,
         erratum="erratum-vbdeblur-6",

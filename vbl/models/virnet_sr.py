@@ -36,7 +36,7 @@ from vbl.elbo import Elbo, per_image
 from vbl.kernels import gaussian_kernel
 from vbl.models.noise_and_blur import LARGEST_RHO, Inferred
 from vbl.models.virnet import FIRST_STD, LOG_VARIANCE, check_choices
-from vbl.networks import KernelNet, ResUNet, SigmaNet
+from vbl.networks import KernelNet, ResUNet, SigmaNet, beside
 from vbl.operators import SAMPLINGS, bicubic_upsample, blur
 from vbl.restoration import Restoration
 
@@ -213,10 +213,10 @@ class VIRNetSR(nn.Module):
         condition = self._condition(told)
         if self.config.upsampling == "nearest":
             base = F.interpolate(y, scale_factor=self.config.scale, mode="nearest")
-            residual = self.restorer(_beside(base, condition))
+            residual = self.restorer(beside(base, condition))
         else:
             base = bicubic_upsample(y, self.config.scale, self._grid)
-            shown = _beside(y, condition)
+            shown = beside(y, condition)
             residual = F.pixel_shuffle(self.restorer(shown), self.config.scale)
         return Posterior(base + residual, inferred)
 
@@ -309,9 +309,3 @@ class VIRNetSR(nn.Module):
 def _within(low: float, high: float, x: Tensor) -> Tensor:
     """x clamped, with the gradient of x: what has left the range finds its way back."""
     return x + (x.clamp(low, high) - x).detach()
-
-
-def _beside(image: Tensor, condition: Float[Tensor, "b n"]) -> Tensor:
-    """The image and, as further channels, constants."""
-    maps = condition[:, :, None, None].expand(-1, -1, *image.shape[-2:])
-    return torch.cat([image, maps], 1)

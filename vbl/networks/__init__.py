@@ -7,14 +7,16 @@ and width; it pads inside and crops its output.
 
 from vbl.networks.adversary import Discriminator
 from vbl.networks.autoencoder import Decoder, Encoder, Estimator
+from vbl.networks.deblurring import DeblurNet, KernelCode, KernelResNet
 from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
 from vbl.networks.lud_vae import Features, LevelDecoder, Mix, NoiseEncoder
-from vbl.networks.network import Network, pad_to_multiple, use_bf16
+from vbl.networks.network import Network, beside, pad_to_multiple, use_bf16
 from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
 from vbl.networks.rir import RIRNet
 
 __all__ = [
     "AttentiveBlock",
+    "DeblurNet",
     "Decoder",
     "Discriminator",
     "DnCNN",
@@ -22,7 +24,9 @@ __all__ = [
     "Estimator",
     "FFDNet",
     "Features",
+    "KernelCode",
     "KernelNet",
+    "KernelResNet",
     "LevelDecoder",
     "Mix",
     "Network",
@@ -32,6 +36,7 @@ __all__ = [
     "ResUNet",
     "SigmaNet",
     "UNet",
+    "beside",
     "pad_to_multiple",
     "use_bf16",
 ]

@@ -56,9 +56,7 @@ class KernelNet(Network):
         width: Channels inside.
         blocks: Residual blocks, each of which weighs its channels by what they are in the mean.
         numbers: How many come out.
-        whiten: Look at the image without its local mean (7 x 7 pixels), divided by what is then
-            its standard deviation. What a scene shows says nothing about its blur, and a network
-            that sees it learns one kernel for every image first.
+        whiten: Look at the image `whitened`.
         step: Pixels from one place that it looks at to the next.
     """
 
@@ -79,10 +77,18 @@ class KernelNet(Network):
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
         """Numbers (B, N), unbounded."""
-        if self.whiten:
-            y = y - F.avg_pool2d(y, 7, stride=1, padding=3, count_include_pad=False)
-            y = y / (y.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        y = whitened(y) if self.whiten else y
         return self.tail(self.blocks(self.head(y))).mean((2, 3))
+
+
+def whitened(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """An image without its local mean (7 x 7 pixels), divided by its standard deviation then.
+
+    What a scene shows says nothing about its blur, and a network that sees it learns one kernel for
+    every image first.
+    """
+    y = y - F.avg_pool2d(y, 7, stride=1, padding=3, count_include_pad=False)
+    return y / (y.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()
 
 
 class AttentiveBlock(nn.Module):

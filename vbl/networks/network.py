@@ -50,3 +50,9 @@ def pad_to_multiple(
         return x
     fits = bottom < x.shape[-2] and right < x.shape[-1]
     return F.pad(x, (0, right, 0, bottom), mode if fits else "replicate")
+
+
+def beside(x: Float[Tensor, "b c h w"], numbers: Float[Tensor, "b n"]) -> Float[Tensor, "b m h w"]:
+    """The image and, as further channels, constants: N numbers of each image."""
+    maps = numbers[:, :, None, None].expand(-1, -1, *x.shape[-2:])
+    return torch.cat([x, maps], 1)

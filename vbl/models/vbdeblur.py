@@ -1,0 +1,341 @@
+"""VBDeblurNet: infer the blur kernel as a point of the simplex, then restore, given it.
+
+Generative model (d values in an image, d' pixels in a kernel):
+
+    y_i ~ N((h * z)_i, σ²)      z_i ~ N(x_i, eps0²)      h ~ Dir(C k̃)
+
+with x the clean image of the training pair and k̃ the kernel that blurred it, with a floor δ, since
+a Dirichlet distribution knows no zeros: k̃ = (k + δ)/(1 + δ d'). Posterior, from y alone:
+
+    q(z, h | y) = q(h | y) q(z | y, h), kernel-dependent, or q(h | y) q(z | y), kernel-free
+    q(h | y) = Dir(ζ),                   ζ = C softmax(Kernel-Net(y)), with the same floor
+    q(z_i | y, h) = N(μ_i, m_i²),        μ, m² = Deblur-Net(y, h) or Deblur-Net(y)
+
+σ², eps0² and C are constants. Wang et al., "A deep variational Bayesian framework for blind image
+deblurring", Eq. (2)-(17).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
+from torch.distributions import Dirichlet, Normal
+
+from vbl.degradations import Degraded
+from vbl.distributions import kl_dirichlet, kl_normal, rsample_dirichlet
+from vbl.elbo import Elbo, per_image
+from vbl.kernels import with_floor
+from vbl.models.virnet import LOG_VARIANCE, check_choices
+from vbl.networks import DeblurNet, KernelCode, KernelResNet, Network, ResUNet, beside
+from vbl.operators import blur
+from vbl.restoration import Restoration
+
+RESTORERS: dict[str, type[Network]] = {"DeblurNet": DeblurNet, "ResUNet": ResUNet}
+TERMS = ("blurred image", "clean image", "kernel")
+LARGEST_FACTOR = math.log(100)  # by which a learned concentration may differ from C
+
+
+@dataclass(frozen=True)
+class Config:
+    """Constants of the model, choices of its training, sizes of its networks.
+
+    Attributes:
+        channels: 3 for colour images, 1 for grey ones.
+        sigma_sq: σ², variance of the noise.
+        eps0_sq: eps0², how far z may lie from x.
+        concentration: C, how sure the prior is of the kernel: an entry of mean k̃_i has the
+            variance k̃_i (1 - k̃_i)/(C + 1).
+        floor: δ of a kernel's pixel; see `vbl.kernels.with_floor`.
+        kernel_size: Side of the kernels in pixels.
+        trained: Which terms of the bound teach, of `TERMS`; all are computed. Without "blurred
+            image" Deblur-Net learns by the mean squared error alone, and Kernel-Net as before.
+        told: What Deblur-Net is told beside y: the "kernel" (kernel-dependent inference: in
+            training the draw of h that the likelihood sees, else the mean), or "nothing".
+        gradient: Whether Kernel-Net feels, through what Deblur-Net is told, the terms that teach
+            that one ("flow", as Eq. 14 has it) or not ("stop", as the authors' code).
+        likelihood_teaches: "restorer", or "all": Kernel-Net then feels the likelihood too. As long
+            as μ is still y, the kernel that explains y best is a Dirac's; at the likelihood's
+            weight of 1/σ² the softmax is there within some hundred steps, and saturated: its
+            gradient is 0, and Kernel-Net has learned its last. It is how blind deconvolution by
+            the most probable pair of image and kernel fails, too.
+        kernel_counts: "once", as in the bound, or "per value", as often as an image has values, as
+            in the authors' code. Where Kernel-Net learns from nothing else, Adam sees no
+            difference.
+        kernel_posterior: "prior" has the prior's concentration C in all; "learned" lets Kernel-Net
+            say how sure it is, and trains that alone by log q(k̃ | y): where q lies still learns
+            from the divergence, which is least at C wherever that is.
+        restorer: A key of `RESTORERS`: any network can be trained in the framework.
+        options: Sizes of the restorer.
+        code: Numbers that the restorer is told of a kernel.
+        code_width: Channels of the network that makes them.
+        kernel_widths: Channels of Kernel-Net at each scale.
+        kernel_blocks: Its residual blocks at each scale.
+        kernel_hidden: Width of its layer before the last.
+        kernel_step: Pixels between the places where it looks; see `vbl.networks.KernelResNet`.
+        whiten: Show it the image without its local mean and contrast.
+
+    Raises:
+        ValueError: If a choice is unknown or a constant out of range.
+    """
+
+    channels: int = 3
+    sigma_sq: float = 1e-5
+    eps0_sq: float = 1e-6
+    concentration: float = 2e4
+    floor: float = 1e-5
+    kernel_size: int = 31
+    trained: tuple[str, ...] = TERMS
+    told: str = "kernel"
+    gradient: str = "stop"
+    likelihood_teaches: str = "restorer"
+    kernel_counts: str = "once"
+    kernel_posterior: str = "prior"
+    restorer: str = "DeblurNet"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    code: int = 20
+    code_width: int = 64
+    kernel_widths: tuple[int, ...] = (64, 128, 256, 512)
+    kernel_blocks: int = 2
+    kernel_hidden: int = 1000
+    kernel_step: int = 4
+    whiten: bool = False
+
+    def __post_init__(self):
+        choices = {
+            "channels": (1, 3),
+            "told": ("kernel", "nothing"),
+            "gradient": ("stop", "flow"),
+            "likelihood_teaches": ("restorer", "all"),
+            "kernel_counts": ("once", "per value"),
+            "kernel_posterior": ("prior", "learned"),
+            "restorer": tuple(RESTORERS),
+        }
+        check_choices(self, choices)
+        if unknown := set(self.trained) - set(TERMS):
+            raise ValueError(f"trained: expected some of {TERMS}, got {sorted(unknown)}")
+        for name in ("sigma_sq", "eps0_sq", "concentration", "floor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size: expected an odd number, got {self.kernel_size}")
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """q(h | y) of whole images.
+
+    Attributes:
+        concentration: ζ, (B, 1, k, k), in float64: sums of log Γ lose a per cent in float32.
+    """
+
+    concentration: Float64[Tensor, "b 1 k k"]
+
+    @property
+    def total(self) -> Float64[Tensor, "b 1 1 1"]:
+        """Σ ζ: how sure q is."""
+        return self.concentration.sum((2, 3), keepdim=True)
+
+    @property
+    def mean(self) -> Float64[Tensor, "b 1 k k"]:
+        """ζ/Σζ, the kernel that is expected."""
+        return self.concentration / self.total
+
+    def draw(self, *, generator: torch.Generator | None = None) -> Float64[Tensor, "b 1 k k"]:
+        """A kernel from q, with pathwise gradients."""
+        h = rsample_dirichlet(self.concentration.flatten(1), generator=generator)
+        return h.view_as(self.concentration)
+
+    def kl(self, prior: Float64[Tensor, "b 1 k k"]) -> Float64[Tensor, " b"]:
+        """KL(Dir(ζ) || Dir(prior)), Eq. (16)."""
+        return kl_dirichlet(self.concentration.flatten(1), prior.flatten(1))
+
+    def log_prob(self, kernel: Float64[Tensor, "b 1 k k"]) -> Float64[Tensor, " b"]:
+        """log q(kernel | y), for a kernel without zeros."""
+        density = Dirichlet(self.concentration.flatten(1), validate_args=False)
+        return density.log_prob(kernel.flatten(1))
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z, h | y).
+
+    Attributes:
+        mean: μ of q(z | y, h), (B, C, H, W).
+        var: m².
+        kernel: h, what μ and m² are conditional on, (B, 1, k, k).
+        inferred: q(h | y).
+    """
+
+    mean: Float[Tensor, "b c h w"]
+    var: Float[Tensor, "b c h w"]
+    kernel: Float64[Tensor, "b 1 k k"]
+    inferred: Inferred
+
+
+class VBDeblurNet(nn.Module):
+    """The network of the paper, kernel-dependent, by default with the sizes of its Table 1."""
+
+    def __init__(self, config: Config | None = None):
+        super().__init__()
+        self.config = c = config or Config()
+        self.kernel = KernelResNet(
+            c.channels,
+            c.kernel_widths,
+            c.kernel_blocks,
+            c.kernel_hidden,
+            c.kernel_size**2 + (c.kernel_posterior == "learned"),
+            c.kernel_step,
+            c.whiten,
+        )
+        self.restorer = _restorer(c)
+        if c.told == "kernel":
+            self.code = KernelCode(c.code, c.code_width)
+
+    def players(self) -> dict[str, dict[str, nn.Module]]:
+        """What is trained on what; see `vbl.training`."""
+        return {"bound": {"restorer": self.restoring, "kernel": self.kernel}}
+
+    @property
+    def restoring(self) -> nn.ModuleList:
+        """What restores a part of an image; Kernel-Net looks at the whole."""
+        names = ("restorer", "code")
+        return nn.ModuleList(getattr(self, name) for name in names if hasattr(self, name))
+
+    # 1. Generative model
+
+    def degrade(
+        self, z: Float[Tensor, "b c h w"], kernel: Float[Tensor, "n 1 k k"]
+    ) -> Float[Tensor, "b c h w"]:
+        """h * z, the mean of y given z and h; Eq. (1).
+
+        A convolution: h is what becomes of a point of light, the right way up. Beyond its edges z
+        goes on as in a mirror, as where training pairs are made; a photograph does not, so within
+        half a kernel of its edges the model is an approximation.
+        """
+        return blur(z, kernel, "symmetric")
+
+    def prior(self, batch: Degraded) -> Float64[Tensor, "b 1 k k"]:
+        """C k̃ of p(h), Eq. (6).
+
+        Raises:
+            ValueError: Where the batch has no kernels, or not of the model's size.
+        """
+        size = self.config.kernel_size
+        found = None if batch.kernel is None else tuple(batch.kernel.shape)
+        if found is None or found[1:] != (1, size, size):
+            raise ValueError(f"batch: expected kernels of {size} x {size} pixels, got {found}")
+        return self.config.concentration * with_floor(batch.kernel.double(), self.config.floor)
+
+    # 2. Posterior
+
+    def infer(self, y: Float[Tensor, "b c h w"]) -> Inferred:
+        """q(h | y), Eq. (9)."""
+        c, found = self.config, self.kernel(y).double()
+        side, total = c.kernel_size, c.concentration
+        if c.kernel_posterior == "learned":  # it begins near the prior's
+            factor = LARGEST_FACTOR * (found[:, -1] / LARGEST_FACTOR).tanh()
+            total = total * factor.exp().view(-1, 1, 1, 1)
+        kernel = found[:, : side**2].softmax(1).view(-1, 1, side, side)
+        return Inferred(total * with_floor(kernel, c.floor))
+
+    def posterior(
+        self,
+        y: Float[Tensor, "b c h w"],
+        inferred: Inferred | None = None,
+        kernel: Float64[Tensor, "b 1 k k"] | None = None,
+    ) -> Posterior:
+        """q(z, h | y) at one h, Eq. (9) and (11).
+
+        Args:
+            y: Blurred images.
+            inferred: What `infer` found in the images these are parts of; by default it looks at
+                these.
+            kernel: h; by default the mean of q(h | y).
+        """
+        inferred = inferred or self.infer(y)
+        kernel = inferred.mean if kernel is None else kernel
+        residual, log_factor = self._restored(y, kernel).chunk(2, 1)
+        # unlike the authors', the networks answer with what differs from y and from eps0²
+        log_var = (math.log(self.config.eps0_sq) + log_factor).clamp(*LOG_VARIANCE)
+        return Posterior(y + residual, log_var.exp(), kernel, inferred)
+
+    def _restored(self, y: Tensor, kernel: Tensor) -> Tensor:
+        if self.config.told == "nothing":
+            return self.restorer(y)
+        told = kernel.detach() if self.config.gradient == "stop" else kernel
+        code = self.code(told.to(y.dtype))
+        if self.config.restorer == "DeblurNet":
+            return self.restorer(y, code)
+        return self.restorer(beside(y, code))
+
+    # 3. ELBO
+
+    def bound(
+        self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
+    ) -> Elbo:
+        """L = E log p(y | z, h) - E KL_z - KL_h, Eq. (13) and (14); one draw of z.
+
+        The expectations over h are one draw too where `q.kernel` is one.
+        """
+        c = self.config
+        noise = torch.randn(
+            q.mean.shape, generator=generator, device=q.mean.device, dtype=q.mean.dtype
+        )
+        z = q.mean + q.var.sqrt() * noise
+        heard = q.kernel if c.likelihood_teaches == "all" else q.kernel.detach()
+        log_y = Normal(self.degrade(z, heard), math.sqrt(c.sigma_sq)).log_prob(batch.y)
+        exact, auxiliary = self._kernel_terms(batch, q.inferred)
+        terms = {
+            "blurred image": per_image(log_y),
+            "clean image": per_image(kl_normal(q.mean, q.var, batch.x, c.eps0_sq)),  # Eq. (15)
+            "kernel": exact,
+        }
+        if "kernel" not in c.trained:
+            auxiliary = {}
+        for name in set(TERMS) - set(c.trained):
+            terms[name] = terms[name].detach()
+        return Elbo({"blurred image": terms.pop("blurred image")}, terms, auxiliary)
+
+    def _kernel_terms(self, batch: Degraded, found: Inferred) -> tuple[Tensor, dict[str, Tensor]]:
+        """KL_h, and what teaches Kernel-Net in its place."""
+        c, prior = self.config, self.prior(batch)
+        exact = found.kl(prior)
+        if (c.kernel_counts, c.kernel_posterior) == ("once", "prior"):
+            return exact, {}
+        times = 1 if c.kernel_counts == "once" else batch.x[0].numel()
+        if c.kernel_posterior == "prior":
+            return exact.detach(), {"place of kernel": times * exact}
+        place = Inferred(c.concentration * found.mean).kl(prior)
+        width = Inferred(found.total * found.mean.detach())
+        truth = prior / c.concentration
+        auxiliary = {"place of kernel": place, "width of kernel": -width.log_prob(truth)}
+        return exact.detach(), {name: times * term for name, term in auxiliary.items()}
+
+    def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
+        """The bound of a batch of pairs, in nats per image, at one draw of h and z."""
+        inferred = self.infer(batch.y)
+        q = self.posterior(batch.y, inferred, inferred.draw(generator=generator))
+        return self.bound(batch, q, generator=generator)
+
+    # 4. Restoration
+
+    def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
+        """The mean of z, given the mean of h, and that kernel.
+
+        Args:
+            y: Blurred images.
+            inferred: As in `posterior`.
+        """
+        q = self.posterior(y, inferred)
+        return Restoration(q.mean, kernel=q.kernel.to(y.dtype))
+
+
+def _restorer(c: Config) -> Network:
+    told, out = c.code if c.told == "kernel" else 0, 2 * c.channels
+    if c.restorer == "DeblurNet":
+        return DeblurNet(c.channels, out_channels=out, code=told, **c.options)
+    return RESTORERS[c.restorer](c.channels + told, out_channels=out, **c.options)

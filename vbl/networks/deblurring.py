@@ -1,0 +1,233 @@
+"""VBDeblurNet's networks: one removes a blur, one infers its kernel, one reads a kernel to it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vbl.networks.estimators import whitened
+from vbl.networks.network import Network, beside, pad_to_multiple
+from vbl.networks.restorers import ResBlock
+
+
+class DeblurNet(Network):
+    """Deblur-Net: a U-Net of one width, skips by concatenation :cite:p:`wang2021vbdeblurnet`.
+
+    At width 64 and six outputs it has the 2,689,654, 3,871,350 and 5,053,046 parameters of the
+    authors' for 2, 4 and 6 blocks; told a code of 20 numbers, together with the `KernelCode` that
+    makes it, their 3,459,210, 4,640,906 and 5,822,602. The residual blocks are those of the
+    library, which have one activation more.
+
+    Args:
+        in_channels: Of the image.
+        width: Channels at every scale.
+        blocks: Residual blocks at each scale, on the way down and again on the way up.
+        scales: How often the image is halved.
+        middle: Residual blocks at the coarsest scale; by default the authors': 6, or 5 where the
+            network is told a code.
+        out_channels: Of the residual and of whatever else is said of every pixel.
+        code: Numbers that it is told about the blur; 0 for a network that is told nothing.
+        shrink: Work on sub-images of every so many pixels along each side, which takes shrink²
+            times less time. The authors' has 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: int = 64,
+        blocks: int = 4,
+        scales: int = 4,
+        middle: int | None = None,
+        out_channels: int = 6,
+        code: int = 0,
+        shrink: int = 1,
+    ):
+        super().__init__()
+        if middle is None:
+            middle = 5 if code else 6
+        outputs = out_channels * shrink**2
+        inner = max(width // 4, outputs)
+        self.in_channels, self.shrink, self.stride = in_channels, shrink, shrink * 2**scales
+        self.head = _convolution(in_channels * shrink**2, width, 7)
+        self.encoders = nn.ModuleList(Stage(width, blocks, code) for _ in range(scales))
+        self.downs = nn.ModuleList(_convolution(width, width, stride=2) for _ in range(scales))
+        self.middle = Stage(width, middle)
+        self.ups = nn.ModuleList(_doubling(width) for _ in range(scales))
+        self.skips = nn.ModuleList(_convolution(width, width) for _ in range(scales))
+        self.merges = nn.ModuleList(_convolution(2 * width, width) for _ in range(scales))
+        self.decoders = nn.ModuleList(Stage(width, blocks, code) for _ in range(scales))
+        self.tail = nn.ModuleList([_convolution(width, inner, 7), _convolution(inner, outputs, 7)])
+        # 4 at each scale for leaving it, coming back and merging, 2 for each block and each
+        # modulation on both ways, in pixels of the scale; 3 for each of the three wide kernels
+        at_scale = 4 + 4 * blocks + (4 if code else 0)
+        radius = 9 + at_scale * (2**scales - 1) + 2**scales * 2 * middle
+        self.receptive_radius = shrink * radius + shrink - 1
+
+    def forward(
+        self, y: Float[Tensor, "b c h w"], code: Float[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b out h w"]:
+        """Residual, and whatever else, (B, out_channels, H, W).
+
+        Args:
+            y: Blurred images.
+            code: What a network that is told a code is told.
+        """
+        height, width = y.shape[-2:]
+        x = self.head(F.pixel_unshuffle(pad_to_multiple(y, self.stride), self.shrink))
+        skips = []
+        for encoder, down in zip(self.encoders, self.downs, strict=True):
+            skips.append(encoder(x, code))
+            x = down(skips[-1])
+        x = self.middle(x)
+        ways = (self.ups, self.skips, self.merges, self.decoders)
+        for up, skip, merge, decoder in zip(*map(reversed, ways), strict=True):
+            x = decoder(merge(torch.cat([up(x), skip(skips.pop())], 1)), code)
+        x = self.tail[1](F.leaky_relu(self.tail[0](x), 0.2))
+        return F.pixel_shuffle(x, self.shrink)[..., :height, :width]
+
+
+class Stage(nn.Module):
+    """x + blocks(x), at one scale; told a code, it modulates x first."""
+
+    def __init__(self, width: int, blocks: int, code: int = 0):
+        super().__init__()
+        self.modulation = Modulation(width, code) if code else None
+        self.blocks = nn.Sequential(*(ResBlock(width) for _ in range(blocks)))
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], code: Float[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """Features of the same shape."""
+        if self.modulation is not None:
+            x = self.modulation(x, code)
+        return x + self.blocks(x)
+
+
+class Modulation(nn.Module):
+    """x times a factor in (0, 1) plus a shift, both functions of x and of a code."""
+
+    def __init__(self, width: int, code: int):
+        super().__init__()
+        firsts = (_convolution(width + code, width // 2) for _ in range(2))
+        self.factor, self.shift = (
+            nn.Sequential(first, nn.LeakyReLU(0.2), _convolution(width // 2, width))
+            for first in firsts
+        )
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], code: Float[Tensor, "b n"]
+    ) -> Float[Tensor, "b c h w"]:
+        """Features of the same shape."""
+        given = beside(x, code)
+        return x * self.factor(given).sigmoid() + self.shift(given)
+
+
+class KernelCode(nn.Module):
+    """From a blur kernel to the few numbers that a restorer is told of it.
+
+    At width 64 it has the 159,892 parameters of the authors'.
+
+    Args:
+        numbers: How many.
+        width: Channels inside.
+    """
+
+    def __init__(self, numbers: int = 20, width: int = 64):
+        super().__init__()
+        widths = [1, *[width] * 5, numbers]
+        self.convolutions = nn.ModuleList(
+            _convolution(a, b, stride=2 if number == 3 else 1)
+            for number, (a, b) in enumerate(pairwise(widths))
+        )
+
+    def forward(self, kernel: Float[Tensor, "b 1 k k"]) -> Float[Tensor, "b n"]:
+        """Numbers (B, N), unbounded."""
+        x = kernel.shape[-1] * kernel  # a straight line from edge to edge is then one of ones
+        for convolution in self.convolutions[:-1]:
+            x = F.leaky_relu(convolution(x), 0.2)
+        return self.convolutions[-1](x).mean((2, 3))
+
+
+class KernelResNet(Network):
+    """Kernel-Net: a ResNet that looks at the luminance of a whole image and says some numbers.
+
+    With four widths, two blocks and 961 numbers, a kernel of 31 x 31 pixels, it has the 12,635,601
+    parameters of the authors', whose features are a ResNet-18 :cite:p:`wang2021vbdeblurnet`. The
+    image and all features are normalised, channel by channel and for each image alone.
+
+    Args:
+        in_channels: Of the image; they are averaged.
+        widths: Channels at each scale.
+        blocks: Residual blocks at each scale.
+        hidden: Width of the layer before the last.
+        numbers: How many come out.
+        step: Pixels between the places at the first scale: 4 as in a ResNet, 2 without its pooling,
+            1 without its first stride either, for small kernels.
+        whiten: Look at the luminance `whitened`, not only normalised.
+
+    Raises:
+        ValueError: If the step is none of these.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        blocks: int = 2,
+        hidden: int = 1000,
+        numbers: int = 961,
+        step: int = 4,
+        whiten: bool = False,
+    ):
+        super().__init__()
+        if step not in (1, 2, 4):
+            raise ValueError(f"step: expected 1, 2 or 4 pixels, got {step}")
+        self.in_channels, self.pools, self.whiten = in_channels, step == 4, whiten
+        self.head = nn.Conv2d(1, widths[0], 7, stride=min(step, 2), padding=3, bias=False)
+        changes = [(widths[0], widths[0], 1), *((a, b, 2) for a, b in pairwise(widths))]
+        stages = ([change, *[(change[1], change[1], 1)] * (blocks - 1)] for change in changes)
+        self.blocks = nn.Sequential(*(NormalisedBlock(*sizes) for part in stages for sizes in part))
+        self.hidden, self.tail = nn.Linear(widths[-1], hidden), nn.Linear(hidden, numbers)
+
+    def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
+        """Numbers (B, N), unbounded."""
+        y = y.mean(1, keepdim=True)
+        y = whitened(y) if self.whiten else _normalised(y)
+        x = F.relu(_normalised(self.head(y)))
+        if self.pools:
+            x = F.max_pool2d(x, 3, stride=2, padding=1)
+        x = self.blocks(x).mean((2, 3))
+        return self.tail(F.relu(self.hidden(x)))
+
+
+class NormalisedBlock(nn.Module):
+    """A residual block of a ResNet, without the parameters of its normalisation."""
+
+    def __init__(self, a: int, b: int, stride: int):
+        super().__init__()
+        self.first = nn.Conv2d(a, b, 3, stride, padding=1, bias=False)
+        self.second = nn.Conv2d(b, b, 3, padding=1, bias=False)
+        self.shortcut = nn.Conv2d(a, b, 1, stride, bias=False) if a != b or stride > 1 else None
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c2 h2 w2"]:
+        """Features, `stride` times smaller."""
+        change = _normalised(self.second(F.relu(_normalised(self.first(x)))))
+        same = x if self.shortcut is None else _normalised(self.shortcut(x))
+        return F.relu(same + change)
+
+
+def _normalised(x: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the pixels of each channel; 0 where there is one pixel alone."""
+    var, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    return (x - mean) * (var + 1e-5).rsqrt()
+
+
+def _convolution(a: int, b: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(a, b, size, stride, padding=size // 2)
+
+
+def _doubling(width: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(width, width, 5, stride=2, padding=2, output_padding=1)
