@@ -143,7 +143,7 @@ VDIR_SR_X2, VDIR_SR_X4 = (
         scale=scale,
         known="kernel",
     )
-    for scale, steps in ((2, 3000), (4, 2000))
+    for scale, steps in ((2, 3000), (4, 1200))
 )
 
 VDIR_JPEG = _recipe(
