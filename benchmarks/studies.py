@@ -242,7 +242,7 @@ def _psnr(model: nn.Module, y: Tensor, x: Tensor, code: Tensor | None = None) ->
 def _level_r2(model: nn.Module) -> float:
     """R² of the noise level from the pooled code, on patches of 64 x 64 pixels."""
     x = middles(open_dataset("cbsd68"), 320).unfold(2, 64, 128).unfold(3, 64, 128)
-    x = x.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)  # nine patches of each picture
+    x = x.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)  # nine patches of each picture, apart
     generator = seeded("cpu", "levels")
     std = (5 + 65 * torch.rand(len(x), generator=generator)) / 255
     return linear_r2(pooled(model.posterior(awgn(x, std, generator=generator).y).mean), std)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vbl.datasets import Sample
-from vbl.latents import linear_r2, middles, neighbours, pooled
+from vbl.latents import linear_r2, middles, neighbours, pooled, squares
 
 
 def rows(n=200, columns=4):
@@ -45,6 +45,14 @@ def test_too_few_rows_are_refused():
         linear_r2(rows(3), torch.zeros(3))
     with pytest.raises(ValueError, match="perplexity: expected less than 20 rows, got 30"):
         neighbours(rows(20))
+
+
+def test_squares_lie_side_by_side_in_the_order_of_reading():
+    images = torch.arange(2.0 * 5 * 7).view(2, 1, 5, 7)
+    cut = squares(images, 2)
+    assert cut.shape == (2 * 2 * 3, 1, 2, 2)
+    assert torch.equal(cut[1], images[0, :, :2, 2:4])
+    assert torch.equal(cut[6 + 3], images[1, :, 2:4, :2])
 
 
 def test_the_middle_is_in_the_middle_and_small_pictures_are_named():

@@ -303,7 +303,7 @@ def test_a_trained_model_is_a_degradation():
     with pytest.raises(ValueError, match=r"expected images in \[0, 1\]"):
         model.as_degradation()(x + 1)
     with pytest.raises(TypeError):
-        model.as_degradation(temprature=1.0)
+        model.as_degradation(warmth=1.0)
 
 
 def test_a_large_photograph_is_restored_in_tiles():

@@ -6,6 +6,7 @@
     linear_r2(rows, levels)                         how much of the level a straight line explains
     neighbours(rows)                                the map of t-SNE, to look at
     middles(open_dataset("kodak24"), 256)           pictures of one size, to exchange codes between
+    squares(images, 64)                             and their patches
 """
 
 from collections.abc import Iterable
@@ -68,6 +69,17 @@ def neighbours(
     rows = (rows - rows.mean(0)) / rows.std(0).clip(1e-12)
     places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
     return torch.from_numpy(np.ascontiguousarray(places))
+
+
+def squares(images: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "n c side side"]:
+    """All whole squares of images, cut side by side, image after image and row after row.
+
+    Args:
+        images: Of at least `side` pixels along both sides.
+        side: In pixels.
+    """
+    cut = images.unfold(2, side, side).unfold(3, side, side)
+    return cut.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
 
 
 def middles(pictures: Iterable[Sample], side: int) -> Float[Tensor, "b c side side"]:
