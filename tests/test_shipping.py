@@ -8,7 +8,10 @@ import tiny_runs
 import torch
 
 from vbl import checkpoints, recipes, shipping
+from vbl.catalog import CATALOG
 from vbl.datasets import open_folder
+from vbl.printing import first_test
+from vbl.protocols import PROTOCOLS, choose_protocol
 from vbl.queue import Job
 from vbl.shipping import readme, ship, train_queue, waiting
 
@@ -100,6 +103,18 @@ def test_every_committed_checkpoint_loads_by_name_and_fits_its_index():
         assert entry["bytes"] <= 48 * 2**20
         log = (checkpoints.FOLDER / f"{name}.jsonl").read_text().splitlines()
         assert json.loads(log[-1])["step"] == entry["steps"], name
+
+
+@pytest.mark.parametrize("recipe", recipes.RECIPES)
+@pytest.mark.parametrize("data", ["", "somewhere"])
+def test_the_test_that_a_training_ends_with_can_be_run(recipe, data, monkeypatch):
+    monkeypatch.setenv("VBL_DATA", data)
+    pictures, *words = first_test(recipe)
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    protocol = given.pop("--protocol", None)
+    options = {name.removeprefix("--"): value for name, value in given.items()}
+    assert pictures in CATALOG
+    assert choose_protocol(options, protocol) in PROTOCOLS
 
 
 def test_every_job_of_the_queue_has_its_recipe_and_preset():

@@ -21,6 +21,7 @@ from vbl.evaluation import Report
 from vbl.methods import CLASSICAL
 from vbl.metrics import CONVENTIONS
 from vbl.protocols import PROTOCOLS
+from vbl.queue import QUEUE
 from vbl.recipes import RECIPES
 
 
@@ -76,11 +77,15 @@ def machine_lines() -> Iterator[str]:
 
 
 def first_test(recipe: str) -> list[str]:
-    """What ``vbl evaluate`` is given to measure what a recipe trains, after its name."""
-    pictures = "cbsd68" if os.environ.get("VBL_DATA") else "photographs"
-    scale = next((getattr(p.config, "scale", 1) for p in RECIPES[recipe].presets.values()), 1)
-    task = ["--sigma", "25"] if scale == 1 else ["--scale", str(scale), "--kernel", "all"]
-    return [pictures, *task]
+    """What ``vbl evaluate`` is given to measure what a recipe trains, after its name.
+
+    It is the first thing that a checkpoint of that recipe is measured on, or white noise.
+    """
+    scores = [job.scores[0] for job in QUEUE.values() if job.recipe == recipe]
+    pictures, options = scores[0] if scores else ("cbsd68", {"sigma": 25})
+    if not os.environ.get("VBL_DATA"):  # what is embedded can be degraded, but holds no pairs
+        pictures, options = "photographs", options or {"sigma": 25}
+    return [pictures, *(word for k, v in options.items() for word in (f"--{k}", str(v)))]
 
 
 def score_text(score: Mapping[str, Any]) -> str:
