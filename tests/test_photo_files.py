@@ -12,7 +12,7 @@ from test_bad_images import BAD_FILES
 
 from vbl import images
 from vbl.cli import main
-from vbl.models import supervised, vdir, vdn, virnet, virnet_sr
+from vbl.models import supervised, vdn, virnet, virnet_sr
 
 MODELS = {
     "virnet": lambda: virnet.VIRNet(
@@ -22,9 +22,6 @@ MODELS = {
         virnet_sr.Config(
             scale=2, sigma_width=4, sigma_depth=3, kernel_width=4, kernel_blocks=1, widths=(4, 6)
         )
-    ),
-    "jpeg": lambda: vdir.VDIR(
-        vdir.Config(known="quality", width=4, options={"width": 4, "groups": 1, "blocks": 1})
     ),
     "vdn": lambda: vdn.VDN(vdn.Config(widths=(4, 6), sigma_width=4, sigma_depth=3)),
     "ffdnet": lambda: supervised.Supervised(supervised.Config("FFDNet", {"width": 4, "depth": 3})),
@@ -59,14 +56,6 @@ def written(folder) -> set[str]:
 def size(path) -> tuple[int, int]:
     with Image.open(path) as picture:
         return picture.size
-
-
-def test_the_quality_of_jpeg_is_told(here, capsys):
-    assert vbl("in/000.png --model jpeg") == 0
-    assert written(here / "out") == {"000_restored.png", "000_side_by_side.png"}
-    with torch.no_grad():
-        quality = tiny("jpeg").restore(images.read("in/000.png")).quality.item()
-    assert f"JPEG quality {quality:.0f}" in capsys.readouterr().out
 
 
 def test_super_resolution_enlarges_and_writes_the_kernel_and_its_parameters(here, capsys):

@@ -113,7 +113,7 @@ def restore_file(
                 draft.replace(path)
             else:  # a map that an earlier model inferred
                 path.unlink(missing_ok=True)
-    inferred = _noise(restored.noise_std) + _blur(restored) + _quality(restored.quality)
+    inferred = _noise(restored.noise_std) + _blur(restored)
     return f"{_outputs(photo, folder)[0]}{inferred}"
 
 
@@ -206,10 +206,6 @@ def _blur(restored: Restoration) -> str:
     lambda1_sq, lambda2_sq, rho = restored.kernel_parameters[0].tolist()
     widths = f"{math.sqrt(lambda1_sq):.2f} x {math.sqrt(lambda2_sq):.2f}"
     return f"; blur std {widths} pixels, correlation {rho:.2f}"
-
-
-def _quality(quality: Tensor | None) -> str:
-    return "" if quality is None else f": JPEG quality {quality.item():.0f}"
 
 
 def _noise(std: Tensor | None) -> str:
