@@ -69,7 +69,7 @@ def a_network_and_its_evidence() -> float:
         gap = (log_q.exp() * (log_q - joint + evidence)).sum() * step
         many = Degraded(*(image.expand(20_000, -1, -1, -1) for image in (y, x)))
         draws = model.bound(many, model.posterior(many.y), generator=seeded(1)).total
-    return standard_errors([draws + gap], evidence)
+    return standard_errors(iter([draws + gap]), evidence)
 
 
 def l1_is_laplace() -> float:
