@@ -50,7 +50,7 @@ def files(folder) -> dict:
         ("train tiny --preset quick --data empty", "empty holds no picture"),
         ("train tiny --preset quick --device tpu", "device: expected 'cpu' or 'cuda', got 'tpu'"),
         ("evaluate ffdnt dead_leaves --sigma 25", "unknown model 'ffdnt'; did you mean ffdnet?"),
-        ("evaluate vdir-jpeg dead_leaves --quality 10", "unknown model 'vdir-jpeg'"),
+        ("evaluate vdir-jpg dead_leaves --quality 10", "unknown model 'vdir-jpg'"),
         ("evaluate input dead_leafs --sigma 25", "'dead_leafs'; did you mean dead_leaves?"),
         ("evaluate input empty --sigma 25", "empty holds no picture"),
         ("evaluate input dead_leaves", "clean picture: give sigma, case, scale with kernel"),

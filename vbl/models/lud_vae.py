@@ -167,7 +167,7 @@ class LUDVAE(nn.Module):
 
     @property
     def restoring(self) -> nn.ModuleList:
-        """The networks that a restoration needs, and a generation: all but the noise encoder."""
+        """What a restoration and a generation need, all but the noise encoder."""
         return nn.ModuleList([self.content, self.decoder])
 
     # 1. Generative model

@@ -136,7 +136,7 @@ class Inferred:
 
     @property
     def total(self) -> Float64[Tensor, "b 1 1 1"]:
-        """Σ ζ: how sure q is."""
+        """How sure q is, Σ ζ."""
         return self.concentration.sum((2, 3), keepdim=True)
 
     @property
