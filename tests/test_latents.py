@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from probability import seeded
 
 from vbl.datasets import Sample
-from vbl.latents import linear_r2, middles, neighbours, pooled, squares
+from vbl.latents import linear_r2, middles, mmd, neighbours, pooled, squares
 
 
 def rows(n=200, columns=4):
@@ -61,3 +62,22 @@ def test_the_middle_is_in_the_middle_and_small_pictures_are_named():
     assert middles([Sample("a", image)], 3)[0, 0].nonzero().tolist() == [[1, 1]]
     with pytest.raises(ValueError, match="a: expected at least 8 pixels, got 9 x 7"):
         middles([Sample("a", image)], 8)
+
+
+def test_mmd_is_what_it_is_for_two_gaussians_and_nothing_for_one():
+    # Gaussians of variance v and a Gaussian kernel of width w: every mean of the kernel is known.
+    def sample(mean, n=1500, seed=0):
+        return mean + torch.randn(n, 1, generator=seeded(seed), dtype=torch.float64)
+
+    a, b = sample(0.0), sample(1.5, seed=1)
+    found = mmd(a, b)
+    rows = torch.cat([a, b])
+    w2 = torch.pdist(rows).median().square()
+    factor = (w2 / (w2 + 2)).sqrt()
+    expected = 2 * factor * (1 - torch.exp(-(1.5**2) / (2 * (w2 + 2))))
+    assert found == pytest.approx(expected.item(), rel=0.05)
+    assert abs(mmd(a, sample(0.0, seed=2))) < 3e-3
+    small = [mmd(sample(0.0, 5, s), sample(0.0, 5, s + 99)) for s in range(40)]
+    assert min(small) < 0 < max(small)
+    with pytest.raises(ValueError, match="at least two rows each, got 1 and 5"):
+        mmd(a[:1], b[:5])

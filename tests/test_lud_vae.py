@@ -10,7 +10,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vbl.degradations import Degraded
 from vbl.elbo import per_image
-from vbl.models.lud_vae import LUDVAE, Config, decoder_std
+from vbl.models.lud_vae import LUDVAE, PAIRS, Config, decoder_std
 from vbl.restoration import restore
 from vbl.tiling import receptive_radius
 
@@ -257,7 +257,7 @@ def test_generation_and_restoration_leave_the_noise_encoder_alone():
 def test_temperature_multiplies_the_latents_with_their_means():
     model, x = tiny(), scenes().x
     made = {
-        t: model.translate(x, temperature=t, decoded=True, generator=seeded()) for t in (0, 1, 2)
+        t: model.translate(x, temperature=t, pair="L2CN", generator=seeded()) for t in (0, 1, 2)
     }
     assert torch.equal(made[0].y, made[0].x)
     strength = [(made[t].y - made[t].x).std() for t in (1, 2)]
@@ -295,15 +295,25 @@ def test_a_trained_model_is_a_degradation():
     for degrade in (
         model.as_degradation(),
         model.as_degradation(temperature=2.0, std_x=(0.1, 0.3)),
-        model.as_degradation(decoded=True),
+        model.as_degradation(pair="L2CN"),
     ):
         made = degrade(x, generator=seeded())
         assert made.y.shape == x.shape and not made.y.requires_grad
-        assert torch.equal(made.x, x) == (not degrade.keywords["decoded"])
+        assert torch.equal(made.x, x) == (degrade.keywords["pair"] == "C2N")
     with pytest.raises(ValueError, match=r"expected images in \[0, 1\]"):
         model.as_degradation()(x + 1)
     with pytest.raises(TypeError):
         model.as_degradation(warmth=1.0)
+
+
+def test_pairs_differ_by_the_same_noise_where_the_decoders_blur_is_left_out():
+    model, x = tiny(), scenes().x
+    c2n, l2cn, added = (model.translate(x, pair=p, generator=seeded()) for p in PAIRS)
+    assert torch.equal(c2n.y, l2cn.y) and torch.equal(added.x, x)
+    torch.testing.assert_close(added.y - added.x, l2cn.y - l2cn.x)
+    assert not torch.allclose(c2n.y - c2n.x, l2cn.y - l2cn.x, atol=1e-2)
+    with pytest.raises(ValueError, match="pair: expected one of C2N, L2CN, added, got 'N2C'"):
+        model.translate(x, pair="N2C")
 
 
 def test_a_large_photograph_is_restored_in_tiles():

@@ -6,9 +6,10 @@ from probability import seeded
 
 from vbl import training
 from vbl.checkpoints import load_weights, save_weights
+from vbl.degradations import grain
 from vbl.models.lud_vae import LUDVAE, Config
 from vbl.recipes import Preset, find_recipe
-from vbl.recipes.lud_vae import grainy, grainy_unpaired, unpaired
+from vbl.recipes.lud_vae import grainy_unpaired, unpaired
 
 TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 
@@ -44,17 +45,17 @@ def test_a_run_in_two_parts_is_annealed_as_the_run_in_one():
 
 def test_half_of_the_crops_are_degraded_and_the_other_half_is_clean():
     x = torch.rand(6, 3, 8, 8)
-    batch = unpaired(x, grainy, generator=seeded())
-    paired = grainy(x[3:], generator=seeded())
+    batch = unpaired(x, grain, generator=seeded())
+    paired = grain(x[3:], generator=seeded())
     assert torch.equal(batch.x, x[:3]) and torch.equal(batch.y, paired.y)
     assert torch.equal(batch.noise_var, paired.noise_var)
     with pytest.raises(ValueError, match="batch: expected an even number of crops"):
-        unpaired(x[:5], grainy)
+        unpaired(x[:5], grain)
 
 
 def test_grain_has_the_variance_it_says_and_the_correlation_it_should():
     x = torch.linspace(0, 1, 4)[:, None, None, None].expand(4, 3, 256, 256)
-    made = grainy(x, generator=seeded())
+    made = grain(x, generator=seeded())
     noise = (made.y - x) / made.noise_var.sqrt()
     torch.testing.assert_close(noise.var((1, 2, 3)), torch.ones(4), rtol=0.02, atol=0)
     for lag, expected in ((1, 2 / 3), (2, 1 / 6), (3, 0.0)):

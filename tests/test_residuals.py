@@ -1,9 +1,12 @@
 """What the residuals of a pair say, on noise whose answer is known."""
 
+import math
+
 import pytest
 import torch
+from probability import seeded
 
-from vbl.residuals import autocorrelation, excess_kurtosis, noise_level_function
+from vbl.residuals import autocorrelation, excess_kurtosis, histogram_kl, noise_level_function
 
 
 def randn(*shape):
@@ -43,3 +46,13 @@ def test_kurtosis_is_zero_for_gaussian_and_positive_for_laplacian_noise():
     uniform = torch.rand(1, 1, 300, 300, generator=torch.Generator().manual_seed(0)) - 0.5
     laplace = -uniform.sign() * torch.log1p(-2 * uniform.abs().clamp_max(0.49999))
     assert excess_kurtosis(laplace) == pytest.approx(3, abs=0.6)
+
+
+def test_histograms_of_two_gaussians_diverge_as_the_gaussians_do():
+    def noise(std, seed):
+        return std * torch.randn(1, 1, 700, 700, generator=seeded(seed))
+
+    truth = noise(0.1, 0)
+    assert histogram_kl(noise(0.1, 1), truth) < 1e-3
+    exact = math.log(0.08 / 0.1) + 0.1**2 / (2 * 0.08**2) - 0.5
+    assert histogram_kl(noise(0.08, 2), truth) == pytest.approx(exact, rel=0.05)

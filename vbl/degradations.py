@@ -213,6 +213,29 @@ def correlated(
     return Degraded(x + level * noise, x, noise_var=level**2)
 
 
+def grain(
+    x: Float[Tensor, "b c h w"],
+    std: float = 20 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Noise with neighbours alike, the more of it the brighter: of level std (½ + x).
+
+    Its correlation is that of `correlated`. What LUD-VAE learns without pairs in chapter 7.
+
+    Args:
+        x: Images (B, C, H, W).
+        std: Level at x = ½.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `awgn`.
+    """
+    noise = correlated(torch.zeros_like(x), 1.0, generator=generator).y
+    level = std * (0.5 + x)
+    return Degraded(x + level * noise, x, noise_var=level**2)
+
+
 def blurred(
     x: Float[Tensor, "b c h w"],
     kernel: Float[Tensor, "n 1 k k"] | None = None,

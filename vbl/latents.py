@@ -7,6 +7,7 @@
     neighbours(rows)                                the map of t-SNE, to look at
     middles(open_dataset("kodak24"), 256)           pictures of one size, to exchange codes between
     squares(images, 64)                             and their patches
+    mmd(rows, others)                               whether two samples come from one distribution
 """
 
 from collections.abc import Iterable
@@ -69,6 +70,32 @@ def neighbours(
     rows = (rows - rows.mean(0)) / rows.std(0).clip(1e-12)
     places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
     return torch.from_numpy(np.ascontiguousarray(places))
+
+
+def mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
+    """Squared maximum mean discrepancy of two samples, without bias (Gretton et al., 2012).
+
+    0 on average where both come from one distribution; it may then be negative. The kernel is
+    Gaussian, exp(-d²/(2 w²)), with w the median distance between two rows of all.
+
+    Args:
+        a: Rows of the one sample, two or more.
+        b: Rows of the other.
+
+    Raises:
+        ValueError: With fewer than two rows in either.
+    """
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"a, b: expected at least two rows each, got {len(a)} and {len(b)}")
+    rows = torch.cat([a, b]).double()
+    squared = torch.cdist(rows, rows).square()
+    apart = squared[torch.ones_like(squared).triu(1) > 0]
+    kernel = (-squared / (2 * apart.median().clamp_min(1e-300))).exp()
+    within = [
+        (part.sum() - len(part)) / (len(part) * (len(part) - 1))
+        for part in (kernel[: len(a), : len(a)], kernel[len(a) :, len(a) :])
+    ]
+    return float(sum(within) - 2 * kernel[: len(a), len(a) :].mean())
 
 
 def squares(images: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "n c side side"]:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vbl.datasets import Sample, UnknownName
-from vbl.degradations import Degraded, blind_sr, jpeg
+from vbl.degradations import Degraded, blind_sr, grain, jpeg
 from vbl.kernels import gaussian_kernel, rotated_parameters, virnet_test_kernels
 from vbl.metrics import luma
 from vbl.noise_maps import case_noise_map
@@ -125,6 +125,10 @@ def _reduced(
     return Degraded(y, small.x, std**2, small.kernel, scale)
 
 
+def _grainy(x: Tensor, stream: np.random.Generator) -> Degraded:
+    return grain(x, generator=torch.Generator().manual_seed(int(stream.integers(2**31))))
+
+
 def _compressed(x: Tensor, stream: None, *, quality: int) -> Degraded:
     return jpeg(x, float(quality))
 
@@ -199,6 +203,12 @@ PROTOCOLS: dict[str, Protocol] = {
         convention="vdir-table-7",
         needs=("quality",),
         degrade=_compressed,
+    ),
+    "grain": Protocol(
+        about="`vbl.degradations.grain`, correlated and stronger where it is brighter",
+        convention="rgb-8bit",
+        degrade=_grainy,
+        stream=partial(np.random.default_rng, 0),
     ),
     "pairs": Protocol(about="Pairs as they are; nothing is added", convention="rgb-8bit"),
 }

@@ -58,6 +58,27 @@ def autocorrelation(noise: Float[Tensor, "b c h w"], reach: int = 4) -> Float[Te
     return result
 
 
+def histogram_kl(
+    noise: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"], bins: int = 101
+) -> float:
+    """Divergence KL(truth || noise) of the histograms of two residuals, in nats.
+
+    Args:
+        noise: Residuals that were made, pooled.
+        truth: Residuals that they shall be like, pooled.
+        bins: Equal intervals over six standard deviations of `truth`; what lies farther out counts
+            in the last ones. Each begins with one count, so that none is empty.
+    """
+    reach = 3 * truth.std().item()
+
+    def shares(values: Tensor) -> Tensor:
+        counts = torch.histc(values.flatten().clamp(-reach, reach).double(), bins, -reach, reach)
+        return (counts + 1) / (counts + 1).sum()
+
+    p, q = shares(truth), shares(noise)
+    return float((p * (p / q).log()).sum())
+
+
 def excess_kurtosis(noise: Float[Tensor, "b c h w"]) -> float:
     """Fourth standardised moment minus 3: 0 for a Gaussian, positive for heavy tails.
 

@@ -48,6 +48,7 @@ from vbl.networks import Features, LevelDecoder, NoiseEncoder
 from vbl.pipeline import Degrade
 from vbl.restoration import Restoration
 
+PAIRS = ("C2N", "L2CN", "added")
 LOG_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
@@ -306,32 +307,47 @@ class LUDVAE(nn.Module):
         *,
         temperature: float = 1.0,
         std_x: Level | None = None,
-        decoded: bool = False,
+        pair: str = "C2N",
         generator: torch.Generator | None = None,
     ) -> Degraded:
-        """C2N, pairs of clean images and d(z, z_n), with z of h(x) and z_n ~ p(z_n | z).
+        """From clean images to pairs, with z of h(x) and z_n ~ p(z_n | z).
+
+        C2N is the paper's: x and d(z, z_n). What differs between the two is the degradation and
+        what the decoder could not keep of x, its blur.
+
+        L2CN is from latents to both images: d(z, 0) and d(z, z_n), without the blur. Its prior of
+        z is simple, the mixture of q(z | x) over the clean images, where the paper considers a
+        PixelCNN. (Hardly a draw of the uniform p(z) would be the content of an image.)
+
+        "added" is for degradations that add: x and x + d(z, z_n) - d(z, 0), all of the clean image
+        and all that z_n makes.
 
         Args:
             x: Clean images in [0, 1].
             temperature: See `from_prior`.
             std_x: Of the noise of h, as the level of `vbl.degradations.awgn`; by default that of
                 the training. The paper draws it from a range.
-            decoded: Give d(z, 0) in the place of x. Then y - x is what z_n makes, without the blur
-                of the decoder. And it is L2CN, from latents to both images, with a simple prior:
-                the mixture of q(z | x) over random clean images, where the paper considers a
-                PixelCNN. (Hardly a draw of the uniform p(z) would be the content of an image.)
+            pair: One of `PAIRS`.
             generator: Source of randomness.
+
+        Raises:
+            ValueError: If the temperature is negative, or there is no such kind of pair.
         """
+        if pair not in PAIRS:
+            raise ValueError(f"pair: expected one of {', '.join(PAIRS)}, got {pair!r}")
         hidden = awgn(x, self.config.std_x if std_x is None else std_x, generator=generator).y
         z = self.content(hidden)
         y = self.decode(z, self.from_prior(temperature=temperature, generator=generator))
-        return Degraded(y, self.decode(z) if decoded else x)
+        if pair == "C2N":
+            return Degraded(y, x)
+        clean = self.decode(z)
+        return Degraded(y, clean) if pair == "L2CN" else Degraded(x + y - clean, x)
 
     def as_degradation(
-        self, *, temperature: float = 1.0, std_x: Level | None = None, decoded: bool = False
+        self, *, temperature: float = 1.0, std_x: Level | None = None, pair: str = "C2N"
     ) -> Degrade:
         """`translate` as ``degrade(x, generator=...)``, wherever a degradation is wanted."""
-        return partial(self.translate, temperature=temperature, std_x=std_x, decoded=decoded)
+        return partial(self.translate, temperature=temperature, std_x=std_x, pair=pair)
 
 
 def _randn(like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -41,6 +41,7 @@ from vbl.networks import (
     RIRNet,
 )
 from vbl.networks.autoencoder import REDUCTION
+from vbl.networks.network import keep_variance
 from vbl.operators import bicubic_upsample
 from vbl.restoration import Restoration
 
@@ -92,6 +93,8 @@ class Config:
         kernel_size: Side of the kernels that are estimated.
         code: Channels of the code.
         width: Channels of encoder, decoder and estimator.
+        detail: How much stronger the encoder sees the fine detail of an image, beside the image;
+            0 is the paper's. See `vbl.networks.Encoder`.
         adversary_width: Of the discriminator's first convolutions.
         restorer: A key of `RESTORERS`: any network can be told the code.
         options: Sizes of the restorer.
@@ -112,6 +115,7 @@ class Config:
     kernel_size: int = 15
     code: int = 4
     width: int = 64
+    detail: float = 0.0
     adversary_width: int = 64
     restorer: str = "RIRNet"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -170,11 +174,13 @@ class VDIR(nn.Module):
     def __init__(self, config: Config | None = None):
         super().__init__()
         self.config = c = config or Config()
-        self.encoder = Encoder(c.channels, c.width, c.code)
+        self.encoder = Encoder(c.channels, c.width, c.code, c.detail)
         self.decoder = Decoder(c.channels + (c.spread == "learned"), c.width, c.code)
         self.restorer = _restorer(c)
         if c.known != "nothing":
             self.estimator = Estimator(c.code, c.width, c.numbers)
+            if c.detail:
+                self.estimator.apply(keep_variance)
         if c.adversarial > 0:
             self.discriminator = Discriminator(c.channels, c.adversary_width)
 

@@ -1,11 +1,13 @@
 """From an image to a code at a quarter of its size, and from the code back: VDIR's three parts."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network
+from vbl.networks.network import Network, fine, keep_variance
 
+SMALL = -6.0  # logarithm of a variance that hides nothing of a code
 REDUCTION = 4  # pixels of the image for one of the code, along each side
 
 
@@ -24,22 +26,31 @@ class Encoder(Network):
         channels: Of the image.
         width: Channels inside.
         code: Channels of the code.
+        detail: It sees the image without its local mean, too, so many times as strong. It then
+            starts with He's initialisation, and with small variances. Without any of the three it
+            did not learn to see the quality of JPEG.
     """
 
     stride = REDUCTION
     # convolutions of 1, 2 and 3 at each scale, what is pooled, and the way back to full size
     receptive_radius = 28
 
-    def __init__(self, channels: int = 3, width: int = 64, code: int = 4):
+    def __init__(self, channels: int = 3, width: int = 64, code: int = 4, detail: float = 0.0):
         super().__init__()
-        self.in_channels = channels
-        self.at_full = convolution(channels, width)
+        self.in_channels, self.detail = channels, detail
+        self.at_full = convolution(2 * channels if detail else channels, width)
         self.at_half = nn.ModuleList(convolution(width, width) for _ in range(2))
         self.at_quarter = nn.ModuleList(convolution(width, width) for _ in range(2))
         self.heads = convolution(width, 2 * code)
+        if detail:
+            self.receptive_radius += 3
+            self.apply(keep_variance)
+            nn.init.zeros_(self.heads.weight[code:])
+            nn.init.constant_(self.heads.bias[code:], SMALL)
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h4 w4"]:
         """Means, then log-variances: (B, 2 code, ⌈H/4⌉, ⌈W/4⌉)."""
+        y = torch.cat([y, self.detail * fine(y)], 1) if self.detail else y
         x = F.relu(F.max_pool2d(self.at_full(y), 2, ceil_mode=True))
         x = self.at_half[1](F.relu(self.at_half[0](x)))
         x = F.relu(F.max_pool2d(x, 2, ceil_mode=True))

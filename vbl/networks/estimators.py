@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network
+from vbl.networks.network import Network, fine
 
 
 class SigmaNet(Network):
@@ -82,12 +82,12 @@ class KernelNet(Network):
 
 
 def whitened(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """An image without its local mean (7 x 7 pixels), divided by its standard deviation then.
+    """An image without its local mean, divided by its standard deviation then.
 
     What a scene shows says nothing about its blur, and a network that sees it learns one kernel for
     every image first.
     """
-    y = y - F.avg_pool2d(y, 7, stride=1, padding=3, count_include_pad=False)
+    y = fine(y)
     return y / (y.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()
 
 

@@ -52,6 +52,18 @@ def pad_to_multiple(
     return F.pad(x, (0, right, 0, bottom), mode if fits else "replicate")
 
 
+def keep_variance(module: nn.Module) -> None:
+    """He's initialisation: PyTorch's own lets a signal die on its way through many layers."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)
+
+
+def fine(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """An image without its local mean, which is over 7 x 7 pixels."""
+    return y - F.avg_pool2d(y, 7, stride=1, padding=3, count_include_pad=False)
+
+
 def beside(x: Float[Tensor, "b c h w"], numbers: Float[Tensor, "b n"]) -> Float[Tensor, "b m h w"]:
     """The image and, as further channels, constants: N numbers of each image."""
     maps = numbers[:, :, None, None].expand(-1, -1, *x.shape[-2:])

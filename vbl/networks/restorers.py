@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, pad_to_multiple
+from vbl.networks.network import Network, keep_variance, pad_to_multiple
 
 
 class ResBlock(nn.Module):
@@ -110,7 +110,7 @@ class UNet(Network):
         self.decoders = nn.ModuleList(_two_convolutions(2 * a, a) for a, _ in steps)
         self.tail = nn.Conv2d(widths[0], out_channels, 3, padding=1)
         for stage in (*self.encoders, *self.decoders):
-            stage.apply(_keep_variance)
+            stage.apply(keep_variance)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
         """Output (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
@@ -127,13 +127,6 @@ class UNet(Network):
 def _two_convolutions(a: int, b: int) -> nn.Sequential:
     first, second = nn.Conv2d(a, b, 3, padding=1), nn.Conv2d(b, b, 3, padding=1)
     return nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2))
-
-
-def _keep_variance(module: nn.Module) -> None:
-    """He's initialisation, as the authors': PyTorch's own lets a signal die in so many layers."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        nn.init.zeros_(module.bias)
 
 
 class DnCNN(Network):

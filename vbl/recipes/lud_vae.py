@@ -1,14 +1,22 @@
-"""LUD-VAE: the noise of images that have no clean partner."""
+"""LUD-VAE: degradations learned from images that have no clean partner, and what they train."""
 
 from dataclasses import replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
-from vbl.degradations import Degraded, correlated
-from vbl.models import lud_vae
-from vbl.pipeline import Degrade
+from vbl.checkpoints import load
+from vbl.datasets import ImageSet, Sample, open_dataset
+from vbl.degradations import Degraded, awgn, blind_sr, grain
+from vbl.kernels import gaussian_kernel
+from vbl.models import lud_vae, supervised
+from vbl.operators import bicubic_downsample
+from vbl.pipeline import Degrade, Pixels, pack, random_crops
+from vbl.recipes.denoising import RESTORER_CLIP
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
+
+SCALE = 4
 
 
 def unpaired(x: Tensor, degrade: Degrade, *, generator: torch.Generator | None = None) -> Degraded:
@@ -26,54 +34,218 @@ def unpaired(x: Tensor, degrade: Degrade, *, generator: torch.Generator | None =
     Raises:
         ValueError: If their number is odd.
     """
-    if len(x) % 2:
-        raise ValueError(f"batch: expected an even number of crops, half to degrade, got {len(x)}")
-    clean, others = x.chunk(2)
+    clean, others = _halves(x)
     return replace(degrade(others, generator=generator), x=clean)
 
 
-def grainy(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """Noise with neighbours alike, the more of it the brighter: of std 10/255 to 30/255.
-
-    It has the correlation of `vbl.degradations.correlated`, and the std 20/255 (½ + x).
-    """
-    noise = correlated(torch.zeros_like(x), 1.0, generator=generator).y
-    std = 20 / 255 * (0.5 + x)
-    return Degraded(x + std * noise, x, noise_var=std**2)
+def _halves(x: Tensor) -> tuple[Tensor, ...]:
+    if len(x) % 2:
+        raise ValueError(f"batch: expected an even number of crops, half to degrade, got {len(x)}")
+    return x.chunk(2)
 
 
 def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """The same of half of the crops, the others clean."""
-    return unpaired(x, grainy, generator=generator)
+    """A grain on half of the crops, the others clean."""
+    return unpaired(x, grain, generator=generator)
+
+
+# Photographs
+
+
+def noisy_photographs() -> ImageSet:
+    """The noisy pictures of PolyU, their clean partners unread, of three scenes out of four."""
+    return _noisy(name for name in open_dataset("polyu100").names if not is_held_out(name))
+
+
+def held_out_photographs() -> ImageSet:
+    """Pairs of the scenes that `noisy_photographs` leaves out."""
+    pairs = open_dataset("polyu100")
+    return pairs.only(name for name in pairs.names if is_held_out(name))
+
+
+def is_held_out(name: str) -> bool:
+    """Whether a picture of PolyU is kept for testing, with all others of its scene."""
+    scenes = sorted({_scene(other) for other in open_dataset("polyu100").names})
+    return scenes.index(_scene(name)) % 4 == 0
+
+
+def _scene(name: str) -> str:
+    return name.rpartition("_")[0]
+
+
+def _noisy(names) -> ImageSet:
+    pairs = open_dataset("polyu100")
+    return ImageSet("polyu100", {name: partial(_without_partner, pairs, name) for name in names})
+
+
+def _without_partner(pairs: ImageSet, name: str) -> Sample:
+    return Sample(name, pairs[name].degraded)
+
+
+@cache
+def _noisy_pixels(device: torch.device) -> Pixels:
+    return pack(noisy_photographs()).to(device)
+
+
+def photographs_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """Half of the clean crops, and as many crops of noisy photographs."""
+    clean, others = _halves(x)
+    size, pixels = x.shape[-1], _noisy_pixels(x.device)
+    return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
+
+
+def slightly_noisy(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """White noise about as strong as that of the photographs: what training is watched on."""
+    return awgn(x, 5 / 255, generator=generator)
+
+
+# Small images: Eq. (24)
+
+
+def reduced_roughly(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """A camera whose small images nobody has pairs of: a wide blur, every fourth pixel, grain."""
+    four = x.new_full((1,), 4.0)
+    small = blind_sr(x, SCALE, gaussian_kernel(four, four, 0 * four, 15), 0.0)
+    y = grain(small.y.clamp(0, 1), 12 / 255, generator=generator).y
+    return Degraded(y, x, scale=SCALE)
+
+
+def small_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """Half of the crops reduced by an antialiased cubic, the others by `reduced_roughly`."""
+    clean, others = _halves(x)
+    y = reduced_roughly(others, generator=generator).y
+    return Degraded(y, bicubic_downsample(clean, SCALE).clamp(0, 1))
+
+
+def small_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """The same image reduced in both ways."""
+    y = reduced_roughly(x, generator=generator).y
+    return Degraded(y, bicubic_downsample(x, SCALE).clamp(0, 1))
+
+
+# What a translation trains
+
+
+@cache
+def _translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
+    return load(name, device=device)
+
+
+def translated(
+    x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
+) -> Degraded:
+    """Pairs that a shipped LUD-VAE makes of clean images."""
+    return _translator(by, x.device).translate(x, pair=pair, generator=generator)
+
+
+def translated_small(
+    x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
+) -> Degraded:
+    """Images, and small ones: reduced by a cubic, then translated by a shipped LUD-VAE."""
+    small = bicubic_downsample(x, SCALE).clamp(0, 1)
+    made = translated(small, by=by, pair=pair, generator=generator)
+    return Degraded(made.y, x, scale=SCALE)
 
 
 # Levels at a quarter, half and full resolution are what a CPU can train. h adds less than in the
 # paper, whose noise is stronger.
 SMALL = {"std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
-CLASSROOM = lud_vae.Config(**SMALL, width=24, latent=4, annealed=900)
+FAINT = {"std_x": 10 / 255, "std_y": 7 / 255, "std": 1 / 255, "factors": (4, 2, 1)}
 # norms of the first fifty steps are larger, later ones mostly smaller
 CLIP = {"content": 1e3, "noise": 1e2, "decoder": 1e3}
 SEEN = {"batch": 32, "size": 32, "lr": 1e-3, "clip": CLIP}
 
-LUD_VAE_CORRELATED = Recipe(
-    name="lud-vae-correlated",
-    about="LUD-VAE for a grain it never sees beside the clean picture",
-    model=lud_vae.LUDVAE,
-    degrade=grainy_unpaired,
-    validate=grainy,
-    data=BERKELEY,
-    presets={
-        "quick": Preset(config=replace(CLASSROOM, annealed=135), steps=450, **SEEN),
-        "classroom": Preset(config=CLASSROOM, steps=3000, **SEEN),
-        "ship": Preset(
-            config=lud_vae.Config(**SMALL, width=32, latent=8, annealed=3000),
-            steps=10_000, **SEEN | {"size": 48},
-        ),
-        "paper": Preset(
-            config=lud_vae.Config(annealed=10_000), steps=200_000, lr=1e-4, warmup=0.0,
-            clip=CLIP, compile=True,
-        ),
-    },
-)  # fmt: skip
 
-LUD_VAE = (LUD_VAE_CORRELATED,)
+def _recipe(
+    name: str, about: str, degrade: Degrade, validate: Degrade, *, size: int = 32, **choices
+) -> Recipe:
+    seen = SEEN | {"size": size}
+    tiny = partial(lud_vae.Config, width=24, latent=4, **choices)
+    ship = lud_vae.Config(width=32, latent=8, annealed=900, **choices)
+    return Recipe(
+        name=name,
+        about=about,
+        model=lud_vae.LUDVAE,
+        degrade=degrade,
+        validate=validate,
+        data=BERKELEY,
+        presets={
+            "quick": Preset(config=tiny(annealed=135), steps=450, **seen),
+            "classroom": Preset(config=tiny(annealed=900), steps=3000, **seen),
+            "ship": Preset(config=ship, steps=4000, **seen),
+            "paper": Preset(
+                config=lud_vae.Config(annealed=10_000, **PAPERS[name]),
+                steps=200_000, size=2 * size, lr=1e-4, warmup=0.0, clip=CLIP, compile=True,
+            ),
+        },
+    )  # fmt: skip
+
+
+PAPERS = {
+    "lud-vae-correlated": {},
+    "lud-vae-real": {"std_x": FAINT["std_x"], "std_y": FAINT["std_y"], "std": FAINT["std"]},
+    "lud-vae-small": {"std_x": 15 / 255, "std_y": 10 / 255},
+}
+
+LUD_VAE_CORRELATED = _recipe(
+    "lud-vae-correlated",
+    "LUD-VAE for a grain it never sees beside the clean picture",
+    grainy_unpaired,
+    grain,
+    **SMALL,
+)
+
+LUD_VAE_REAL = _recipe(
+    "lud-vae-real",
+    "LUD-VAE for the noise of photographs, beside other, clean pictures",
+    photographs_unpaired,
+    slightly_noisy,
+    **FAINT,
+)
+
+LUD_VAE_SMALL = _recipe(
+    "lud-vae-small",
+    "LUD-VAE for what a camera does to small images beside reducing them",
+    small_unpaired,
+    small_pairs,
+    size=32 * SCALE,
+    **SMALL,
+)
+
+TINY_RESTORER = supervised.Config("ResUNet", {"widths": (16, 32, 48), "blocks": 1})
+
+
+def denoiser(name: str, about: str, degrade: Degrade, validate: Degrade) -> Recipe:
+    """A small restorer, trained on whatever pairs it is given."""
+
+    def preset(steps: int) -> Preset:
+        return Preset(config=TINY_RESTORER, steps=steps, clip=RESTORER_CLIP)
+
+    presets = {"quick": preset(400), "ship": preset(2400)}
+    return Recipe(
+        name=name, about=about, model=supervised.Supervised, degrade=degrade, validate=validate,
+        data=BERKELEY, presets=presets,
+    )  # fmt: skip
+
+
+CORRELATED_DENOISER = denoiser(
+    "lud-vae-correlated-denoiser",
+    "A denoiser for the grain, from pairs that lud-vae-correlated has made",
+    partial(translated, by="lud-vae-correlated", pair="added"),
+    grain,
+)
+
+REAL_DENOISER = denoiser(
+    "lud-vae-real-denoiser",
+    "A denoiser for photographs, from pairs that lud-vae-real has made",
+    partial(translated, by="lud-vae-real", pair="added"),
+    slightly_noisy,
+)
+
+LUD_VAE = (
+    LUD_VAE_CORRELATED,
+    LUD_VAE_REAL,
+    LUD_VAE_SMALL,
+    CORRELATED_DENOISER,
+    REAL_DENOISER,
+)

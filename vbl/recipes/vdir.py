@@ -23,6 +23,7 @@ RIR = {
 UNET = {"quick": {"widths": (16, 32, 48)}, "ship": {"widths": (32, 64, 96)}}
 CLIP = dict.fromkeys(("restorer", "encoder", "decoder", "estimator"), 0.3)
 KERNEL_SIDE = 15
+DETAIL = 60.0  # without it an encoder never learns what JPEG and blur leave for it to see
 
 
 def noisy(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
@@ -142,8 +143,9 @@ VDIR_SR_X2, VDIR_SR_X4 = (
         restorer="RIRNet",
         scale=scale,
         known="kernel",
+        detail=DETAIL,
     )
-    for scale, steps in ((2, 3000), (4, 1200))
+    for scale, steps in ((2, 3000), (4, 3000))
 )
 
 VDIR_JPEG = _recipe(
@@ -151,9 +153,10 @@ VDIR_JPEG = _recipe(
     "VDIR for the luma of JPEG pictures of every quality",
     compressed_luma,
     compressed_luma_to_20,
-    steps=3000,
+    steps=6000,
     channels=1,
     known="quality",
+    detail=DETAIL,
 )
 
 VDIR_JPEG_RGB = _recipe(
@@ -163,6 +166,7 @@ VDIR_JPEG_RGB = _recipe(
     compressed_to_20,
     steps=2000,
     known="quality",
+    detail=DETAIL,
 )
 
 VDIR = (VDIR_DENOISE, VDIR_REAL, VDIR_SR_X2, VDIR_SR_X4, VDIR_JPEG, VDIR_JPEG_RGB)
