@@ -1,6 +1,6 @@
 """Controlled comparisons: a small network trained in many variations, each with several seeds.
 
-    python benchmarks/studies.py denoising|kernel|factorisation|latent [--seeds 3] [--only NAME ...]
+    python benchmarks/studies.py STUDY [--seeds 3] [--only NAME ...]
 
 What differs between two rows of the result is what their names say and nothing else: they see
 the same crops with the same noise in the same order. Each row is kept in
@@ -8,52 +8,32 @@ data/results/study-NAME.json as soon as it is complete; a row that is there is n
 """
 
 import argparse
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
+from lud_vae_studies import LEARNED, PAIRS, learned_scores, pairs_scores
 from torch import Tensor, nn
+from variation import Variation, some_of_cbsd68, trained
 
-from vbl.checkpoints import load
 from vbl.datasets import ImageSet, open_dataset
 from vbl.degradations import Degraded, awgn, blurred, correlated, jpeg
 from vbl.evaluation import evaluate
 from vbl.kernels import gaussian_kernel
 from vbl.latents import linear_r2, middles, pooled
-from vbl.metrics import psnr
+from vbl.metrics import luma, psnr
 from vbl.models import supervised, vdir, virnet
 from vbl.pipeline import seeded
 from vbl.recipes import Preset, Recipe
 from vbl.recipes.denoising import RESUNET, VIRNET_CLIP, VIRNET_DENOISE
 from vbl.recipes.super_resolution import VIRNET_SR_X4
-from vbl.recipes.vdir import CLIP, VDIR_DENOISE, VDIR_REAL
+from vbl.recipes.vdir import CLIP, DETAIL, VDIR_DENOISE, VDIR_JPEG, VDIR_REAL
 from vbl.results import load_result, save_result
-from vbl.training import fit
 
 STEPS = 1000
 WIDTHS, SIGMA_WIDTH = (16, 32, 48), 16
 LATENT_STEPS = 600
-EVERY_FOURTH = 4  # of CBSD68's pictures: 17 of them
-
-
-@dataclass(frozen=True)
-class Variation:
-    """One way to train, with as many seeds as asked for.
-
-    Attributes:
-        recipe: What is trained.
-        preset: At what size.
-        pictures: Number of training pictures, or None for all.
-        seeds: At most so many.
-    """
-
-    recipe: Recipe
-    preset: Preset
-    pictures: int | None = None
-    seeds: int = 3
 
 
 def bound(**choices: Any) -> Preset:
@@ -187,19 +167,6 @@ LATENT: dict[str, Variation] = {
 }
 
 
-def subset(pictures: ImageSet, count: int | None) -> ImageSet:
-    """Pictures spread evenly over a set."""
-    if count is None:
-        return pictures
-    return pictures.only(pictures.names[i * len(pictures) // count] for i in range(count))
-
-
-def some_of_cbsd68() -> ImageSet:
-    """Every fourth picture."""
-    pictures = open_dataset("cbsd68")
-    return pictures.only(pictures.names[::EVERY_FOURTH])
-
-
 def super_resolution_scores(model: nn.Module) -> dict[str, float]:
     """PSNR in dB and mean squared error of the kernels, for the seven kernels and noise 2.55."""
     options = {"scale": 4, "kernel": "all", "sigma": 2.55, "device": "cpu", "progress": False}
@@ -269,18 +236,23 @@ def correlated_psnr(model: nn.Module, pictures: ImageSet) -> float:
     return torch.cat(values).mean().item()
 
 
-def trained(variation: Variation, seed: int) -> nn.Module:
-    """A network, trained from scratch."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = fit(
-            variation.recipe,
-            preset=variation.preset,
-            data=subset(open_dataset("bsd397"), variation.pictures),
-            folder=Path(folder) / "run",
-            seed=seed,
-            device="cpu",
-        )
-        return load(str(run.folder / "weights.safetensors"))
+QUALITY: dict[str, Variation] = {
+    name: coded(VDIR_JPEG, 2 * LATENT_STEPS, seeds=2, channels=1, known="quality", detail=detail)
+    for name, detail in (("as in the paper", 0.0), ("sees fine detail", DETAIL))
+}
+
+
+def quality_scores(model: nn.Module) -> dict[str, float]:
+    """Mean error of the inferred quality of JPEG, and PSNR in dB at two qualities."""
+    x = luma(middles(open_dataset("live1"), 320))
+    errors, found = [], {}
+    for quality in (10, 20, 30, 40, 60, 80):
+        pair = jpeg(x, float(quality))
+        with torch.inference_mode():
+            restored = model.restore(pair.y)
+        errors.append((restored.quality - quality).abs().mean().item())
+        found[f"psnr at {quality}"] = psnr(restored.image, pair.x).mean().item()
+    return {"quality error": sum(errors) / len(errors), **found}
 
 
 STUDIES: dict[str, tuple[Mapping[str, Variation], Callable[[nn.Module], dict[str, float]]]] = {
@@ -288,6 +260,9 @@ STUDIES: dict[str, tuple[Mapping[str, Variation], Callable[[nn.Module], dict[str
     "kernel": (KERNEL, super_resolution_scores),
     "factorisation": (FACTORISATION, super_resolution_scores),
     "latent": (LATENT, latent_scores),
+    "quality": (QUALITY, quality_scores),
+    "lud-vae": (LEARNED, learned_scores),
+    "lud-vae-pairs": (PAIRS, pairs_scores),
 }
 
 

@@ -81,7 +81,7 @@ def first_test(recipe: str) -> list[str]:
 
     It is the first thing that a checkpoint of that recipe is measured on, or white noise.
     """
-    scores = [job.scores[0] for job in QUEUE.values() if job.recipe == recipe]
+    scores = [job.scores[0] for job in QUEUE.values() if job.recipe == recipe and job.scores]
     pictures, options = scores[0] if scores else ("cbsd68", {"sigma": 25})
     if not os.environ.get("VBL_DATA"):  # what is embedded can be degraded, but holds no pairs
         pictures, options = "photographs", options or {"sigma": 25}

@@ -9,6 +9,7 @@ DENOISING = tuple(("cbsd68", {"sigma": sigma}) for sigma in (15, 25, 50))
 PHOTOGRAPHS = (("cc15", {}), ("polyu100", {}))
 
 
+GRAIN = (("cbsd68", {"protocol": "grain"}),)
 WHITE = tuple(("cbsd68", {"sigma": sigma}) for sigma in (10, 30, 50, 70))
 
 
@@ -130,6 +131,36 @@ QUEUE: dict[str, Job] = {
         why="VDIR's blind super-resolution by 4",
         scores=_enlarging_sharply(4),
     ),
+    "lud-vae-correlated": Job(
+        recipe="lud-vae-correlated",
+        preset="ship",
+        why="LUD-VAE for a grain that it never sees beside the clean picture",
+        scores=GRAIN,
+    ),
+    "lud-vae-real": Job(
+        recipe="lud-vae-real",
+        preset="ship",
+        why="LUD-VAE for the noise of photographs, learned beside other pictures",
+        scores=(("cc15", {}),),
+    ),
+    "lud-vae-small": Job(
+        recipe="lud-vae-small",
+        preset="ship",
+        why="LUD-VAE for what a camera does to small pictures, from no pair",
+        scores=(),
+    ),
+    "lud-vae-correlated-denoiser": Job(
+        recipe="lud-vae-correlated-denoiser",
+        preset="ship",
+        why="a denoiser for the grain that has seen no pair but lud-vae-correlated's",
+        scores=GRAIN,
+    ),
+    "lud-vae-real-denoiser": Job(
+        recipe="lud-vae-real-denoiser",
+        preset="ship",
+        why="a denoiser for photographs that has seen no pair but lud-vae-real's",
+        scores=(("cc15", {}),),
+    ),
     "virnet-denoise-paper": Job(
         recipe="virnet-denoise",
         preset="paper",
@@ -182,6 +213,22 @@ QUEUE: dict[str, Job] = {
         preset="paper",
         why="VDIR for photographs at the paper's size",
         scores=PHOTOGRAPHS,
+        half=True,
+        needs_gpu=True,
+    ),
+    "lud-vae-correlated-paper": Job(
+        recipe="lud-vae-correlated",
+        preset="paper",
+        why="LUD-VAE for the grain at the paper's size",
+        scores=GRAIN,
+        half=True,
+        needs_gpu=True,
+    ),
+    "lud-vae-real-paper": Job(
+        recipe="lud-vae-real",
+        preset="paper",
+        why="LUD-VAE for the noise of photographs at the paper's size",
+        scores=(("cc15", {}),),
         half=True,
         needs_gpu=True,
     ),

@@ -83,14 +83,15 @@ def _without_partner(pairs: ImageSet, name: str) -> Sample:
 
 
 @cache
-def _noisy_pixels(device: torch.device) -> Pixels:
+def noisy_pixels(device: torch.device) -> Pixels:
+    """`noisy_photographs`, ready for crops."""
     return pack(noisy_photographs()).to(device)
 
 
 def photographs_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """Half of the clean crops, and as many crops of noisy photographs."""
     clean, others = _halves(x)
-    size, pixels = x.shape[-1], _noisy_pixels(x.device)
+    size, pixels = x.shape[-1], noisy_pixels(x.device)
     return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
 
 

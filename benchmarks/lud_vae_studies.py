@@ -1,0 +1,256 @@
+"""Two studies of LUD-VAE: what it has learned of a degradation, and what its pairs are worth."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from variation import Variation, some_of_cbsd68
+
+from vbl.checkpoints import load
+from vbl.datasets import ImageSet, Sample, open_dataset
+from vbl.degradations import Degraded, awgn, grain, jpeg
+from vbl.evaluation import evaluate
+from vbl.latents import middles, mmd
+from vbl.metrics import psnr
+from vbl.models import lud_vae, vdir
+from vbl.pipeline import Degrade, Pixels, pack, random_crops, seeded
+from vbl.recipes import Preset, Recipe
+from vbl.recipes.lud_vae import (
+    LUD_VAE_CORRELATED,
+    LUD_VAE_SMALL,
+    TINY_RESTORER,
+    denoiser,
+    held_out_photographs,
+    is_held_out,
+    noisy_pixels,
+    reduced_roughly,
+    small_pairs,
+    translated,
+    translated_small,
+    unpaired,
+)
+from vbl.recipes.vdir import CLIP, RIR
+from vbl.residuals import autocorrelation, histogram_kl, noise_level_function
+from vbl.training import fit
+
+STEPS, DENOISER_STEPS = 900, 600
+WHITE, FAINT_WHITE = (10 / 255, 30 / 255), (1 / 255, 8 / 255)
+
+
+# What has it learned?
+
+
+def learned(recipe: Recipe = LUD_VAE_CORRELATED, seeds: int = 1, **choices: Any) -> Variation:
+    """A small LUD-VAE with some of its choices changed."""
+    preset = recipe.presets["quick"]
+    config = replace(preset.config, **{"annealed": STEPS * 3 // 10, **choices})
+    return Variation(recipe, replace(preset, config=config, steps=STEPS), seeds=seeds)
+
+
+def hidden(std_x: float, std_y: float) -> Variation:
+    """Another noise of h, in units of 255."""
+    return learned(std_x=std_x / 255, std_y=std_y / 255)
+
+
+def compressed(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """JPEG of one quality."""
+    return jpeg(x, 15.0)
+
+
+JPEG = replace(
+    LUD_VAE_CORRELATED,
+    name="lud-vae-jpeg",
+    degrade=partial(unpaired, degrade=compressed),
+    validate=compressed,
+)
+
+LEARNED: dict[str, Variation] = {
+    "as shipped": learned(seeds=3),
+    "no h": hidden(0, 0),
+    "h 10, 5": hidden(10, 5),
+    "h 20, 10": hidden(20, 10),
+    "h 40, 20": hidden(40, 20),
+    "h 60, 30": hidden(60, 30),
+    "h 30, 30": hidden(30, 30),
+    "h 30, 0": hidden(30, 0),
+    "1 level": learned(factors=(1,)),
+    "2 levels": learned(factors=(2, 1)),
+    "4 levels": learned(factors=(8, 4, 2, 1)),
+    "5 levels": learned(factors=(8, 4, 2, 2, 1)),
+    "s 1": learned(std=1.0),
+    "s 0.1": learned(std=0.1),
+    "s 0.03": learned(std=0.03),
+    "s 0.003": learned(std=0.003),
+    "s 0.1, not annealed": learned(std=0.1, annealed=0),
+    "s 0.03, not annealed": learned(std=0.03, annealed=0),
+    "s 0.01, not annealed": learned(annealed=0),
+    "JPEG": learned(JPEG),
+    "small": learned(LUD_VAE_SMALL),
+}
+
+
+@torch.inference_mode()
+def learned_scores(model: nn.Module) -> dict[str, float]:
+    """The noise that the latents make beside the true one; the levels; the invariance; its use."""
+    recipe = {r.name: r for r in (LUD_VAE_CORRELATED, JPEG, LUD_VAE_SMALL)}[model.about["recipe"]]
+    clean = middles(some_of_cbsd68(), 256)
+    pair = recipe.validate(clean, generator=seeded("cpu", "truth"))
+    truth = pair.y - pair.x
+    made = model.translate(pair.x, pair="L2CN", generator=seeded("cpu", "made"))
+    c2n = model.translate(pair.x, generator=seeded("cpu", "made")).y - pair.x
+    noise = made.y - made.x
+    found = {"decoded": psnr(made.x, pair.x).mean().item()}
+    found["restored"] = psnr(model.restore(pair.y).image, pair.x).mean().item()
+    for name, residual in (("true", truth), ("made", noise), ("C2N", c2n)):
+        found[f"{name} std"] = 255 * residual.std().item()
+        row = autocorrelation(residual, 3)[3, 4:]
+        found |= {f"{name} lag {n}": row[n - 1].item() for n in (1, 2, 3)}
+        value, std = noise_level_function(residual, pair.x, bins=8)
+        levels = zip(value.tolist(), (255 * std).tolist(), strict=True)
+        found |= {f"{name} std at {v:.2f}": s for v, s in levels}
+    found["histogram KL"] = histogram_kl(noise, truth)
+    found["C2N histogram KL"] = histogram_kl(c2n, truth)
+    q = model.posterior(pair.y, generator=seeded("cpu", "posterior"))
+    for name, kl in model.elbo_y(pair.y, q).kl.items():
+        found[name] = kl.mean().item() / pair.y[0, 0].numel()
+    for row in model.history[:: len(model.history) // 10]:
+        for name, value in row["terms"].items():
+            if name.startswith("KL"):
+                found[f"{name.removeprefix('KL ')} at step {row['step']}"] = value / 32**2
+    return found | {"MMD²": invariance(model, pair)} | useful(model, recipe)
+
+
+def invariance(model: lud_vae.LUDVAE, pair: Degraded, draws: int = 10) -> float:
+    """MMD² between draws of q(z | x) and of q(z | y), finest level, mean over the pictures."""
+    config, generator = model.config, seeded("cpu", "hidden")
+
+    def content(image: Tensor, std: float) -> Tensor:
+        noise = torch.randn((draws, *image.shape[1:]), generator=generator)
+        return model.content(image + std * noise)[-1].flatten(1)
+
+    sides = (pair.x[..., :64, :64], config.std_x), (pair.y[..., :64, :64], config.std_y)
+    found = []
+    for i in range(len(pair.x)):
+        a, b = (content(image[i : i + 1], std) for image, std in sides)
+        found.append(mmd(a, b))
+    return sum(found) / len(found)
+
+
+@torch.inference_mode(False)
+def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
+    """PSNR of denoisers trained on its pairs, where the degradation keeps the size."""
+    if recipe is LUD_VAE_SMALL:
+        return {}
+    found, clean = {}, middles(some_of_cbsd68(), 256)
+    pair = recipe.validate(clean, generator=seeded("cpu", "truth"))
+    for kind in ("C2N", "added"):
+        task = denoiser("tiny", "", model.as_degradation(pair=kind), recipe.validate)
+        with tempfile.TemporaryDirectory() as folder:
+            preset = replace(task.presets["quick"], steps=DENOISER_STEPS)
+            run = fit(task, preset=preset, data="bsd397", folder=Path(folder) / "run", device="cpu")
+            restorer = load(str(run.folder / "weights.safetensors"))
+        with torch.inference_mode():
+            found[f"{kind}, denoiser"] = psnr(restorer.restore(pair.y).image, pair.x).mean().item()
+    return found
+
+
+# What are its pairs worth?
+
+
+def downstream(name: str, degrade: Degrade, validate: Degrade) -> Variation:
+    """A small denoiser, trained on some kind of pairs."""
+    preset = Preset(config=TINY_RESTORER, steps=DENOISER_STEPS, clip={"restorer": 1e3})
+    return Variation(denoiser(name, "", degrade, validate), preset)
+
+
+def restored(
+    x: Tensor, *, by: str, noisy: Degrade, generator: torch.Generator | None = None
+) -> Degraded:
+    """N2C: noisy images and what a LUD-VAE makes of them."""
+    y = noisy(x, generator=generator).y
+    with torch.no_grad():
+        return Degraded(y, load(by).restore(y).image)
+
+
+def noisy_photographs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """Crops of noisy photographs, as many as there are images."""
+    crops = random_crops(noisy_pixels(x.device), x.shape[-1], len(x), generator=generator)
+    return Degraded(crops, crops)
+
+
+@cache
+def _pairs() -> Pixels:
+    """Noisy and clean photographs, six channels together."""
+    pairs = open_dataset("polyu100")
+
+    def both(name: str) -> Sample:
+        return Sample(name, torch.cat([pairs[name].degraded, pairs[name].image], 1))
+
+    names = [name for name in pairs.names if not is_held_out(name)]
+    return pack(ImageSet("pairs", {name: partial(both, name) for name in names}))
+
+
+def photograph_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """What unpaired learning does without."""
+    crops = random_crops(_pairs(), x.shape[-1], len(x), generator=generator)
+    return Degraded(*crops.chunk(2, 1))
+
+
+def white(x: Tensor, *, level: tuple[float, float], generator: torch.Generator | None = None):
+    """What one assumes who knows nothing."""
+    return awgn(x, level, generator=generator)
+
+
+def enlarger(degrade: Degrade) -> Variation:
+    """A small network for super-resolution by four, which infers nothing."""
+    config = vdir.Config(
+        scale=4, told="nothing", trained=("clean image",), known="nothing", width=8,
+        restorer="RIRNet", options=RIR["quick"],
+    )  # fmt: skip
+    recipe = replace(
+        LUD_VAE_SMALL, name="small-sr", model=vdir.VDIR, degrade=degrade, validate=reduced_roughly
+    )
+    return Variation(recipe, Preset(config=config, steps=DENOISER_STEPS, size=128, clip=CLIP))
+
+
+def _cubic(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    return Degraded(small_pairs(x, generator=generator).x, x, scale=4)
+
+
+def _kinds(subject: str, by: str, level, noisy: Degrade, pairs: Degrade) -> Mapping[str, Variation]:
+    made = {kind: partial(translated, by=by, pair=kind) for kind in lud_vae.PAIRS}
+    kinds = {"white noise": partial(white, level=level), **made}
+    kinds |= {"N2C": partial(restored, by=by, noisy=noisy), "true pairs": pairs}
+    return {
+        f"{subject}, {kind}": downstream(subject, degrade, grain) for kind, degrade in kinds.items()
+    }
+
+
+PAIRS: dict[str, Variation] = {
+    **_kinds("grain", "lud-vae-correlated", WHITE, grain, grain),
+    **_kinds("photographs", "lud-vae-real", FAINT_WHITE, noisy_photographs, photograph_pairs),
+    "small, cubic": enlarger(_cubic),
+    "small, C2N": enlarger(partial(translated_small, by="lud-vae-small")),
+    "small, added": enlarger(partial(translated_small, by="lud-vae-small", pair="added")),
+    "small, true pairs": enlarger(reduced_roughly),
+}
+
+
+@torch.inference_mode()
+def pairs_scores(model: nn.Module) -> dict[str, float]:
+    """PSNR on true pairs, in dB."""
+    subject = model.about["recipe"]
+    if subject == "small-sr":
+        x = middles(some_of_cbsd68(), 320)
+        pair = reduced_roughly(x, generator=seeded("cpu", "truth"))
+        return {"psnr": psnr(model.restore(pair.y).image, pair.x).mean().item()}
+    options = {"device": "cpu", "progress": False}
+    if subject == "grain":
+        return {"psnr": evaluate(model, some_of_cbsd68(), protocol="grain", **options).psnr}
+    found = {"psnr": evaluate(model, held_out_photographs(), **options).psnr}
+    return found | {"cc15": evaluate(model, "cc15", **options).psnr}

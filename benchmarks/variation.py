@@ -1,0 +1,60 @@
+"""What the studies have in common: one way to train, done as often as asked for."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from vbl.checkpoints import load
+from vbl.datasets import ImageSet, open_dataset
+from vbl.recipes import Preset, Recipe
+from vbl.training import fit
+
+EVERY_FOURTH = 4  # of CBSD68's pictures: 17 of them
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One way to train, with as many seeds as asked for.
+
+    Attributes:
+        recipe: What is trained.
+        preset: At what size.
+        pictures: Number of training pictures, or None for all.
+        seeds: At most so many.
+    """
+
+    recipe: Recipe
+    preset: Preset
+    pictures: int | None = None
+    seeds: int = 3
+
+
+def subset(pictures: ImageSet, count: int | None) -> ImageSet:
+    """Pictures spread evenly over a set."""
+    if count is None:
+        return pictures
+    return pictures.only(pictures.names[i * len(pictures) // count] for i in range(count))
+
+
+def some_of_cbsd68() -> ImageSet:
+    """Every fourth picture."""
+    pictures = open_dataset("cbsd68")
+    return pictures.only(pictures.names[::EVERY_FOURTH])
+
+
+def trained(variation: Variation, seed: int) -> nn.Module:
+    """A network, trained from scratch, with the log of its training in `history`."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = fit(
+            variation.recipe,
+            preset=variation.preset,
+            data=subset(open_dataset("bsd397"), variation.pictures),
+            folder=Path(folder) / "run",
+            seed=seed,
+            device="cpu",
+        )
+        model = load(str(run.folder / "weights.safetensors"))
+        model.history = run.history
+        return model
