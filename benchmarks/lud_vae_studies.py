@@ -38,7 +38,7 @@ from vbl.recipes.vdir import CLIP, RIR
 from vbl.residuals import autocorrelation, histogram_kl, noise_level_function
 from vbl.training import fit
 
-STEPS, DENOISER_STEPS = 900, 600
+STEPS, DENOISER_STEPS = 450, 600
 WHITE, FAINT_WHITE = (10 / 255, 30 / 255), (1 / 255, 8 / 255)
 
 
@@ -143,8 +143,8 @@ def invariance(model: lud_vae.LUDVAE, pair: Degraded, draws: int = 10) -> float:
 
 @torch.inference_mode(False)
 def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
-    """PSNR of denoisers trained on its pairs, where the degradation keeps the size."""
-    if recipe is LUD_VAE_SMALL:
+    """PSNR of denoisers trained on its pairs of the grain."""
+    if recipe is not LUD_VAE_CORRELATED or model.config.std != lud_vae.Config().std:
         return {}
     found, clean = {}, middles(some_of_cbsd68(), 256)
     pair = recipe.validate(clean, generator=seeded("cpu", "truth"))

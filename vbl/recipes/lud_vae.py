@@ -158,7 +158,14 @@ SEEN = {"batch": 32, "size": 32, "lr": 1e-3, "clip": CLIP}
 
 
 def _recipe(
-    name: str, about: str, degrade: Degrade, validate: Degrade, *, size: int = 32, **choices
+    name: str,
+    about: str,
+    degrade: Degrade,
+    validate: Degrade,
+    *,
+    steps: int,
+    size: int = 32,
+    **choices,
 ) -> Recipe:
     seen = SEEN | {"size": size}
     tiny = partial(lud_vae.Config, width=24, latent=4, **choices)
@@ -173,7 +180,7 @@ def _recipe(
         presets={
             "quick": Preset(config=tiny(annealed=135), steps=450, **seen),
             "classroom": Preset(config=tiny(annealed=900), steps=3000, **seen),
-            "ship": Preset(config=ship, steps=4000, **seen),
+            "ship": Preset(config=ship, steps=steps, **seen),
             "paper": Preset(
                 config=lud_vae.Config(annealed=10_000, **PAPERS[name]),
                 steps=200_000, size=2 * size, lr=1e-4, warmup=0.0, clip=CLIP, compile=True,
@@ -193,6 +200,7 @@ LUD_VAE_CORRELATED = _recipe(
     "LUD-VAE for a grain it never sees beside the clean picture",
     grainy_unpaired,
     grain,
+    steps=4000,
     **SMALL,
 )
 
@@ -201,6 +209,7 @@ LUD_VAE_REAL = _recipe(
     "LUD-VAE for the noise of photographs, beside other, clean pictures",
     photographs_unpaired,
     slightly_noisy,
+    steps=2500,
     **FAINT,
 )
 
@@ -209,6 +218,7 @@ LUD_VAE_SMALL = _recipe(
     "LUD-VAE for what a camera does to small images beside reducing them",
     small_unpaired,
     small_pairs,
+    steps=2500,
     size=32 * SCALE,
     **SMALL,
 )
