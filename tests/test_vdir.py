@@ -313,3 +313,21 @@ def test_the_training_kernels_hold_those_of_the_papers_tables(scale):
     longer, shorter = mean + radius, mean - radius
     assert longer.max() > 0.9 * 2.5 * scale * (1 if scale == 2 else 0.8)
     assert longer.max() <= 2.5 * scale and 0.45 < shorter.min() < 1.0
+
+
+def test_an_encoder_of_fine_detail_sees_what_another_cannot_and_starts_sure():
+    # A picture and one with a ripple of 1/255: what JPEG leaves is no stronger.
+    smooth = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
+    ripple = smooth + (torch.arange(64) % 2 - 0.5) / 255
+
+    def change(detail):
+        model = tiny(channels=1, known="quality", detail=detail)
+        a, b = (model.posterior(y) for y in (smooth, ripple))
+        return ((a.mean - b.mean).norm() / a.mean.std()).item(), a.var.sqrt().max().item()
+
+    (plain, wide), (fine, narrow) = change(0.0), change(60.0)
+    assert fine > 10 * plain
+    assert wide > 0.5 and narrow == pytest.approx(math.exp(-3), rel=1e-5)
+    with torch.no_grad():  # it is one convolution wider, and the rest as it was
+        sizes = [sum(p.numel() for p in tiny(detail=d).parameters()) for d in (0.0, 60.0)]
+    assert sizes[1] - sizes[0] == 3 * 4 * 9

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from scipy import stats
-from torch.distributions import MultivariateNormal, kl_divergence
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vbl.distributions import kl_normal
 from vbl.equations.densities import kl_normals_by_quadrature
@@ -18,6 +18,7 @@ from vbl.equations.equation import (
     worst,
 )
 from vbl.equations.vdir import kl, table
+from vbl.models.lud_vae import LUDVAE, Config, decoder_std
 
 
 def _discrete_model():
@@ -48,6 +49,37 @@ def bound_splits() -> float:
     of_x = torch.einsum("z,xz->x", q_z, p_x.log()) - half
     of_y = torch.einsum("z,ny,yzn->y", q_z, q_n, p_y.log()) - half - kl(q_n, p_n[:, None])
     return relative(of_x[:, None] + of_y[None, :], bound)
+
+
+def bound_of_a_network() -> float:
+    """ELBO_x and ELBO_y of a small network against scipy's densities and PyTorch's divergences."""
+    torch.manual_seed(0)
+    model = LUDVAE(Config(width=4, latent=2, factors=(2, 1), std=0.1)).double()
+    x, y = torch.rand(2, 1, 3, 6, 6, generator=seeded(), dtype=torch.float64)
+    with torch.no_grad():
+        z, q = model.content(x), model.posterior(y, generator=seeded(1))
+        ours = model.elbo_x(x, z).total + model.elbo_y(y, q).total
+        exact = stats.norm.logpdf(x, model.decode(z), 0.1).sum()
+        exact += stats.norm.logpdf(y, q.mean, 0.1).sum()
+    for a, b in zip(q.q, q.p, strict=True):
+        two = (Normal(level.mean, level.var.sqrt()) for level in (a, b))
+        exact -= kl_divergence(*two).sum().item()
+    return relative(ours, exact)
+
+
+def weight_is_a_width() -> float:
+    """The loss of the authors' code, times a factor, is the bound's up to a constant."""
+
+    def error(weight, share):
+        s, values = decoder_std(weight, share), 30
+        errors, divergences = torch.rand(2, 4, 8, generator=seeded(), dtype=torch.float64)
+        theirs = errors.sum(1) / (8 * values)
+        theirs = theirs + weight * divergences.sum(1) / (share * 8 * values)
+        return relative(
+            theirs * 8 * values / (2 * s**2), errors.sum(1) / (2 * s**2) + divergences.sum(1)
+        )
+
+    return max(error(1e-4, 0.5), error(3e-3, 0.25))
 
 
 def hierarchy() -> float:
@@ -169,6 +201,7 @@ EQUATIONS = (
         (),
         bound_and_gap,
         ALGEBRA,
+        label="eq-lud-bound",
     ),
     _lud(
         "7–11",
@@ -177,6 +210,17 @@ EQUATIONS = (
         r" \ELBO = \ELBO_{\clean} + \ELBO_{\observed}",
         (),
         bound_splits,
+        ALGEBRA,
+        label="eq-lud-split",
+    ),
+    _lud(
+        "10, 11",
+        "the halves of a network",
+        r"\begin{aligned}[t] \ELBO_{\clean} &= \E \log p(\clean \mid \latent) \\"
+        r" \ELBO_{\observed} &= \E \log p(\observed \mid \latent, \degradelatent)"
+        r" - \E \KL{q(\degradelatent)}{p(\degradelatent)} \end{aligned}",
+        (LUDVAE.elbo_x, LUDVAE.elbo_y),
+        bound_of_a_network,
         ALGEBRA,
     ),
     _lud(
@@ -188,6 +232,7 @@ EQUATIONS = (
         (kl_normal,),
         hierarchy,
         QUADRATURE,
+        label="eq-lud-levels",
     ),
     _lud(
         "17",
@@ -208,6 +253,15 @@ EQUATIONS = (
         ALGEBRA,
     ),
     _lud(
+        "19",
+        "a weight is a width",
+        r"\lambda = 2 s^2 r",
+        (decoder_std,),
+        weight_is_a_width,
+        ALGEBRA,
+        label="eq-lud-std",
+    ),
+    _lud(
         "22",
         "how far from invariant",
         r"\begin{aligned}[t] &\KL{\Normal(\noise, \sigma_y^2 \mathbf{I})}"
@@ -217,6 +271,7 @@ EQUATIONS = (
         (kl_normal,),
         kl_of_the_invariance,
         QUADRATURE,
+        label="eq-lud-22",
         erratum="erratum-lud-vae-22",
     ),
     _lud(
