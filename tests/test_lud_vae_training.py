@@ -4,12 +4,26 @@ import pytest
 import torch
 from probability import seeded
 
-from vbl import training
+from vbl import recipes, training
 from vbl.checkpoints import load_weights, save_weights
+from vbl.datasets import ImageSet, Sample
 from vbl.degradations import grain
 from vbl.models.lud_vae import LUDVAE, Config
+from vbl.operators import bicubic_downsample
 from vbl.recipes import Preset, find_recipe
-from vbl.recipes.lud_vae import grainy_unpaired, unpaired
+from vbl.recipes.lud_vae import (
+    grainy_unpaired,
+    held_out_photographs,
+    noisy_photographs,
+    noisy_pixels,
+    photographs_unpaired,
+    reduced_roughly,
+    small_pairs,
+    small_unpaired,
+    translated,
+    translated_small,
+    unpaired,
+)
 
 TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 
@@ -62,3 +76,47 @@ def test_grain_has_the_variance_it_says_and_the_correlation_it_should():
         assert (noise[..., lag:] * noise[..., :-lag]).mean() == pytest.approx(expected, abs=0.01)
     std = 255 * made.noise_var.sqrt()[:, 0, 0, 0]
     torch.testing.assert_close(std, torch.tensor([10.0, 50 / 3, 70 / 3, 30.0]))
+
+
+def test_small_images_are_reduced_in_two_ways():
+    x = torch.rand(4, 3, 32, 32, generator=seeded())
+    batch, pair = small_unpaired(x, generator=seeded()), small_pairs(x, generator=seeded())
+    clean = bicubic_downsample(x, 4).clamp(0, 1)
+    assert torch.equal(batch.x, clean[:2]) and torch.equal(pair.x, clean)
+    assert batch.y.shape == (2, 3, 8, 8)
+    torch.testing.assert_close(
+        batch.y, reduced_roughly(x[2:], generator=seeded()).y, rtol=0, atol=1e-6
+    )
+    flat = torch.full((1, 1, 512, 512), 0.5)
+    noise = reduced_roughly(flat, generator=seeded()).y - 0.5
+    assert 255 * noise.std() == pytest.approx(12, rel=0.1)
+
+
+def test_a_translation_trains_others(monkeypatch):
+    model, x = LUDVAE(TINY), torch.rand(2, 3, 32, 32, generator=seeded())
+    monkeypatch.setattr(recipes.lud_vae, "_translator", lambda name, device: model)
+    made = translated(x, by="any", pair="added", generator=seeded())
+    assert torch.equal(made.x, x)
+    assert torch.equal(made.y, model.translate(x, pair="added", generator=seeded()).y)
+    small = translated_small(x, by="any", generator=seeded())
+    assert small.x.shape == x.shape and small.y.shape == (2, 3, 8, 8) and small.scale == 4
+
+
+def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):
+    names = [f"camera_{scene}_{crop}" for scene in range(9) for crop in range(3)]
+    pictures = {name: torch.full((1, 3, 40, 40), i / 40) for i, name in enumerate(names)}
+    pairs = ImageSet(
+        "pairs", {n: lambda n=n, x=x: Sample(n, 0 * x, x) for n, x in pictures.items()}
+    )
+    monkeypatch.setattr(recipes.lud_vae, "open_dataset", lambda name: pairs)
+    noisy, held_out = noisy_photographs(), held_out_photographs()
+    assert sorted((*noisy.names, *held_out.names)) == sorted(names)
+    scenes = [{name.rpartition("_")[0] for name in part.names} for part in (noisy, held_out)]
+    assert not scenes[0] & scenes[1] and len(scenes[1]) == 3
+    assert all(torch.equal(s.image, pictures[s.name]) and s.degraded is None for s in noisy)
+    noisy_pixels.cache_clear()
+    batch = photographs_unpaired(torch.rand(4, 3, 16, 16), generator=seeded())
+    noisy_pixels.cache_clear()
+    assert batch.x.shape == batch.y.shape == (2, 3, 16, 16)
+    values = {round(v * 40) for crop in batch.y for v in crop.unique().tolist()}
+    assert values <= {i for i, name in enumerate(names) if name in noisy}
