@@ -38,7 +38,7 @@ from vbl.recipes.vdir import CLIP, RIR
 from vbl.residuals import autocorrelation, histogram_kl, noise_level_function
 from vbl.training import fit
 
-STEPS, DENOISER_STEPS = 450, 600
+STEPS, DENOISER_STEPS, BRIEF = 450, 600, 300
 WHITE, FAINT_WHITE = (10 / 255, 30 / 255), (1 / 255, 8 / 255)
 
 
@@ -71,6 +71,7 @@ JPEG = replace(
 
 LEARNED: dict[str, Variation] = {
     "as shipped": learned(seeds=3),
+    "prior told the content": learned(prior="content"),
     "no h": hidden(0, 0),
     "h 10, 5": hidden(10, 5),
     "h 20, 10": hidden(20, 10),
@@ -106,7 +107,9 @@ def learned_scores(model: nn.Module) -> dict[str, float]:
     noise = made.y - made.x
     found = {"decoded": psnr(made.x, pair.x).mean().item()}
     found["restored"] = psnr(model.restore(pair.y).image, pair.x).mean().item()
-    for name, residual in (("true", truth), ("made", noise), ("C2N", c2n)):
+    inferred = inferred_noise(model, pair)
+    residuals = {"true": truth, "made": noise, "inferred": inferred, "C2N": c2n}
+    for name, residual in residuals.items():
         found[f"{name} std"] = 255 * residual.std().item()
         row = autocorrelation(residual, 3)[3, 4:]
         found |= {f"{name} lag {n}": row[n - 1].item() for n in (1, 2, 3)}
@@ -123,6 +126,14 @@ def learned_scores(model: nn.Module) -> dict[str, float]:
             if name.startswith("KL"):
                 found[f"{name.removeprefix('KL ')} at step {row['step']}"] = value / 32**2
     return found | {"MMD²": invariance(model, pair)} | useful(model, recipe)
+
+
+def inferred_noise(model: lud_vae.LUDVAE, pair: Degraded) -> Tensor:
+    """What latents make that were inferred from y, beside the content of x."""
+    generator = seeded("cpu", "inferred")
+    noise = torch.randn(pair.x.shape, generator=generator)
+    z = model.content(pair.x + model.config.std_x * noise)
+    return model.posterior(pair.y, z=z, generator=generator).mean - model.decode(z)
 
 
 def invariance(model: lud_vae.LUDVAE, pair: Degraded, draws: int = 10) -> float:
@@ -151,7 +162,7 @@ def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
     for kind in ("C2N", "added"):
         task = denoiser("tiny", "", model.as_degradation(pair=kind), recipe.validate)
         with tempfile.TemporaryDirectory() as folder:
-            preset = replace(task.presets["quick"], steps=DENOISER_STEPS)
+            preset = replace(task.presets["quick"], steps=BRIEF)
             run = fit(task, preset=preset, data="bsd397", folder=Path(folder) / "run", device="cpu")
             restorer = load(str(run.folder / "weights.safetensors"))
         with torch.inference_mode():

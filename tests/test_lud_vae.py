@@ -54,6 +54,7 @@ def test_any_number_of_levels_fits_images_of_any_size(factors):
         ({"std": 0.0}, "std: expected a positive number, got 0"),
         ({"std_x": -0.1}, "std_x: expected a number >= 0, got -0.1"),
         ({"annealed": -1}, "annealed"),
+        ({"prior": "flat"}, "prior: expected 'content' or 'standard', got 'flat'"),
         ({"factors": ()}, "factors: expected multiples of each other that end with 1"),
         ({"factors": (4, 2)}, "factors"),
         ({"factors": (3, 2, 1)}, "factors"),
@@ -268,6 +269,16 @@ def test_temperature_multiplies_the_latents_with_their_means():
     torch.testing.assert_close(drawn, 3 * p.draw(generator=seeded()))
     with pytest.raises(ValueError, match=r"temperature: expected a number >= 0, got -1"):
         model.translate(x, temperature=-1.0)
+
+
+def test_a_standard_prior_knows_nothing_of_the_content():
+    model, batch = tiny(prior="standard"), scenes()
+    q = model.posterior(batch.y, generator=seeded())
+    for level in q.p:
+        assert torch.equal(level.mean, torch.zeros_like(level.mean))
+        assert torch.equal(level.var, torch.ones_like(level.var))
+    assert list(model(batch).kl) == ["level 1", "level 2", "level 3"]
+    assert not hasattr(model.decoder, "priors")
 
 
 def test_draws_of_a_level_have_its_mean_and_variance():

@@ -5,9 +5,10 @@ Generative model of a clean image x and a degraded one y, of one content z or of
     x | z ~ N(d(z, 0), s² I)      y | z, z_n ~ N(d(z, z_n), s² I)
     z_n¹ ~ N(0, I)                z_n^l | z_n^{<l}, z ~ N(μ_p^l, diag ς_p^l)  for l > 1
 
-z and z_n have a map at each of N levels. As in the authors' code and unlike the paper, p(z_n | z)
-may depend on z, as noise does on the signal. (The paper prints p(z_n^l) = N(0, I) for every l; only
-the first has it.) Posterior, from x alone and from y alone:
+z and z_n have a map at each of N levels. In the paper's text z_n is independent of z; in the
+authors' code p(z_n | z) depends on it, as noise does on the signal. Both are here. (The paper
+prints p(z_n^l) = N(0, I) for every l; in the code only the first has it.) Posterior, from x alone
+and from y alone:
 
     q(z | x): z = e(h(x)),  h(x) = x + n_x,  n_x ~ N(0, σ_x² I);   q(z | y) likewise with σ_y
     q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, diag ς_q^l)
@@ -49,6 +50,7 @@ from vbl.pipeline import Degrade
 from vbl.restoration import Restoration
 
 PAIRS = ("C2N", "L2CN", "added")
+PRIORS = ("content", "standard")
 LOG_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
@@ -91,6 +93,10 @@ class Config:
             from nothing to its own size; its value is whole. 0 for none, 10,000 in the paper.
         width: Channels of the content, and of the networks.
         latent: Channels of z_n.
+        prior: Of z_n: "content", the authors' code's p(z_n | z), learned but for level 1; or
+            "standard", N(0, I) at every level, independent of z as in the paper's text. Where h(y)
+            still shows some of the noise, z does, and p(z_n | z) comes to count on it: what it then
+            draws for a clean image, whose z shows none, is too weak.
         factors: Pixels for one place of each level along each side, level 1 first: as many levels.
             Each is a multiple of the next, the last is 1; the paper's are (1, 1, 1).
 
@@ -105,6 +111,7 @@ class Config:
     annealed: int = 0
     width: int = 128
     latent: int = 128
+    prior: str = "content"
     factors: tuple[int, ...] = (1, 1, 1)
 
     def __post_init__(self):
@@ -114,6 +121,9 @@ class Config:
         for name in ("std_x", "std_y", "annealed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: expected a number >= 0, got {getattr(self, name)}")
+        if self.prior not in PRIORS:
+            known = " or ".join(map(repr, PRIORS))
+            raise ValueError(f"prior: expected {known}, got {self.prior!r}")
         steps = pairwise(self.factors)
         if self.factors[-1:] != (1,) or any(not a >= b >= 1 or a % b for a, b in steps):
             rule = "multiples of each other that end with 1, such as (4, 2, 1)"
@@ -159,7 +169,8 @@ class LUDVAE(nn.Module):
         self.config = c = config or Config()
         self.content = Features(c.channels, c.width, c.factors)
         self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors)
-        self.decoder = LevelDecoder(c.channels, c.width, c.latent, c.factors)
+        expects = c.prior == "content"
+        self.decoder = LevelDecoder(c.channels, c.width, c.latent, c.factors, expects=expects)
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))  # seen in training
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
@@ -193,8 +204,8 @@ class LUDVAE(nn.Module):
         return state.new_zeros(len(state), self.config.latent, *state.shape[-2:])
 
     def prior(self, level: int, state: Float[Tensor, "b n hf wf"]) -> Gaussian:
-        """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level."""
-        if level == 0:
+        """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level, or at all."""
+        if level == 0 or self.config.prior == "standard":
             return Gaussian(zero := self._none(level, state), torch.ones_like(zero))
         return _gaussian(self.decoder.priors[level - 1](state))
 

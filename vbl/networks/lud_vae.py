@@ -124,13 +124,23 @@ class LevelDecoder(nn.Module):
         width: Channels of the content and of the state.
         latent: Channels of the latents; two numbers are said of each.
         factors: As of `Features`.
+        expects: Whether the state says what latents to expect.
     """
 
-    def __init__(self, channels: int, width: int, latent: int, factors: Sequence[int]):
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        latent: int,
+        factors: Sequence[int],
+        *,
+        expects: bool = True,
+    ):
         super().__init__()
         later = [a // b for a, b in pairwise(factors)]
         self.joins = nn.ModuleList(Mix([width, width], width, enlarge=step) for step in later)
-        self.priors = nn.ModuleList(Mix([width], 2 * latent) for _ in later)
+        if expects:
+            self.priors = nn.ModuleList(Mix([width], 2 * latent) for _ in later)
         self.steps = nn.ModuleList(
             Mix([width, latent], width, *block(width), reach=REACH * factor) for factor in factors
         )

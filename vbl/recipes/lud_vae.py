@@ -150,8 +150,14 @@ def translated_small(
 
 # Levels at a quarter, half and full resolution are what a CPU can train. h adds less than in the
 # paper, whose noise is stronger.
-SMALL = {"std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
-FAINT = {"std_x": 10 / 255, "std_y": 7 / 255, "std": 1 / 255, "factors": (4, 2, 1)}
+SMALL = {"prior": "standard", "std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
+FAINT = {
+    "prior": "standard",
+    "std_x": 10 / 255,
+    "std_y": 7 / 255,
+    "std": 1 / 255,
+    "factors": (4, 2, 1),
+}
 # norms of the first fifty steps are larger, later ones mostly smaller
 CLIP = {"content": 1e3, "noise": 1e2, "decoder": 1e3}
 SEEN = {"batch": 32, "size": 32, "lr": 1e-3, "clip": CLIP}
@@ -200,7 +206,7 @@ LUD_VAE_CORRELATED = _recipe(
     "LUD-VAE for a grain it never sees beside the clean picture",
     grainy_unpaired,
     grain,
-    steps=4000,
+    steps=2500,
     **SMALL,
 )
 
@@ -209,7 +215,7 @@ LUD_VAE_REAL = _recipe(
     "LUD-VAE for the noise of photographs, beside other, clean pictures",
     photographs_unpaired,
     slightly_noisy,
-    steps=2500,
+    steps=2000,
     **FAINT,
 )
 
@@ -218,7 +224,7 @@ LUD_VAE_SMALL = _recipe(
     "LUD-VAE for what a camera does to small images beside reducing them",
     small_unpaired,
     small_pairs,
-    steps=2500,
+    steps=1500,
     size=32 * SCALE,
     **SMALL,
 )
