@@ -82,6 +82,17 @@ def weight_is_a_width() -> float:
     return max(error(1e-4, 0.5), error(3e-3, 0.25))
 
 
+def price_of_independence() -> float:
+    """y = F w + s ε on a circle of 12: the best q with independent w, found as matrices."""
+    filtered, s = real(1.0, 0.6, 0.2, *[0.0] * 7, 0.2, 0.6), 0.3
+    matrix = torch.stack([filtered.roll(i) for i in range(12)])
+    precision = torch.eye(12, dtype=torch.float64) + matrix.T @ matrix / s**2
+    best = MultivariateNormal(torch.zeros(12).double(), precision.diagonal().reciprocal().diag())
+    exact = kl_divergence(best, MultivariateNormal(best.mean, precision_matrix=precision)) / 12
+    gain = 1 + torch.fft.fft(filtered).abs().square() / s**2
+    return relative((gain.mean().log() - gain.log().mean()) / 2, exact)
+
+
 def hierarchy() -> float:
     """Two Gaussian levels, the second linear in the first, against the joint divergence."""
     (m, v), (a_q, c_q, w_q), (a_p, c_p, w_p) = (0.4, 0.3), (0.8, -0.1, 0.2), (0.5, 0.2, 0.6)
@@ -233,6 +244,17 @@ EQUATIONS = (
         hierarchy,
         QUADRATURE,
         label="eq-lud-levels",
+    ),
+    _lud(
+        "13",
+        "the price of independent latents",
+        r"\begin{aligned}[t] &\tfrac1n \min_q \KL{q(w)}{p(w \mid \observed)} \\"
+        r" &= \tfrac12 \big( \log \overline{1 + |F|^2/s^2} - \overline{\log (1 + |F|^2/s^2)} \big)"
+        r" \end{aligned}",
+        (),
+        price_of_independence,
+        ALGEBRA,
+        label="eq-lud-flat",
     ),
     _lud(
         "17",
