@@ -38,7 +38,7 @@ from vbl.recipes.vdir import CLIP, RIR
 from vbl.residuals import autocorrelation, histogram_kl, noise_level_function
 from vbl.training import fit
 
-STEPS, DENOISER_STEPS, BRIEF = 450, 600, 300
+STEPS, DENOISER_STEPS, BRIEF = 450, 400, 300
 WHITE, FAINT_WHITE = (10 / 255, 30 / 255), (1 / 255, 8 / 255)
 
 
@@ -72,6 +72,7 @@ JPEG = replace(
 LEARNED: dict[str, Variation] = {
     "as shipped": learned(seeds=3),
     "prior told the content": learned(prior="content"),
+    "standard prior": learned(prior="standard"),
     "no h": hidden(0, 0),
     "h 10, 5": hidden(10, 5),
     "h 20, 10": hidden(20, 10),

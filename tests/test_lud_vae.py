@@ -54,7 +54,7 @@ def test_any_number_of_levels_fits_images_of_any_size(factors):
         ({"std": 0.0}, "std: expected a positive number, got 0"),
         ({"std_x": -0.1}, "std_x: expected a number >= 0, got -0.1"),
         ({"annealed": -1}, "annealed"),
-        ({"prior": "flat"}, "prior: expected 'content' or 'standard', got 'flat'"),
+        ({"prior": "flat"}, "prior: expected 'content', 'scale', 'standard', got 'flat'"),
         ({"factors": ()}, "factors: expected multiples of each other that end with 1"),
         ({"factors": (4, 2)}, "factors"),
         ({"factors": (3, 2, 1)}, "factors"),
@@ -279,6 +279,14 @@ def test_a_standard_prior_knows_nothing_of_the_content():
         assert torch.equal(level.var, torch.ones_like(level.var))
     assert list(model(batch).kl) == ["level 1", "level 2", "level 3"]
     assert not hasattr(model.decoder, "priors")
+
+
+def test_a_prior_of_scales_tells_no_noise_but_how_much_of_it():
+    told, scaled = tiny(), tiny(prior="scale")
+    state = torch.rand(1, 6, 4, 4)
+    a, b = told.prior(1, state), scaled.prior(1, state)
+    assert torch.equal(b.var, a.var) and b.var.std() > 0
+    assert not b.mean.any() and a.mean.any()
 
 
 def test_draws_of_a_level_have_its_mean_and_variance():

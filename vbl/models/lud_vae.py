@@ -33,7 +33,7 @@ Eq. (2)-(22).
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -50,7 +50,7 @@ from vbl.pipeline import Degrade
 from vbl.restoration import Restoration
 
 PAIRS = ("C2N", "L2CN", "added")
-PRIORS = ("content", "standard")
+PRIORS = ("content", "scale", "standard")
 LOG_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
@@ -93,12 +93,11 @@ class Config:
             from nothing to its own size; its value is whole. 0 for none, 10,000 in the paper.
         width: Channels of the content, and of the networks.
         latent: Channels of z_n.
-        prior: Of z_n: "content", the authors' code's p(z_n | z), learned but for level 1; or
-            "standard", N(0, I) at every level, independent of z as in the paper's text. Where h(y)
-            still shows some of the noise, z does, and p(z_n | z) comes to count on it: what it then
-            draws for a clean image, whose z shows none, is too weak.
-        factors: Pixels for one place of each level along each side, level 1 first: as many levels.
-            Each is a multiple of the next, the last is 1; the paper's are (1, 1, 1).
+        prior: Of z_n^l for l > 1: "content", N(μ_p, ς_p) as in the authors' code, both from z and
+            z_n^{<l}; "scale", N(0, ς_p); or "standard", N(0, I), independent of z as in the paper's
+            text. Where h(y) still shows some of the noise, so does z, and a μ_p that has seen it
+            tells the noise itself: what it then tells of a clean image, which has none, is weak.
+            Without any ς_p noise cannot follow the signal.
 
     Raises:
         ValueError: If a number is out of range, or the factors do not fit each other.
@@ -122,7 +121,7 @@ class Config:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: expected a number >= 0, got {getattr(self, name)}")
         if self.prior not in PRIORS:
-            known = " or ".join(map(repr, PRIORS))
+            known = ", ".join(map(repr, PRIORS))
             raise ValueError(f"prior: expected {known}, got {self.prior!r}")
         steps = pairwise(self.factors)
         if self.factors[-1:] != (1,) or any(not a >= b >= 1 or a % b for a, b in steps):
@@ -169,7 +168,7 @@ class LUDVAE(nn.Module):
         self.config = c = config or Config()
         self.content = Features(c.channels, c.width, c.factors)
         self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors)
-        expects = c.prior == "content"
+        expects = c.prior != "standard"
         self.decoder = LevelDecoder(c.channels, c.width, c.latent, c.factors, expects=expects)
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))  # seen in training
 
@@ -207,7 +206,8 @@ class LUDVAE(nn.Module):
         """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level, or at all."""
         if level == 0 or self.config.prior == "standard":
             return Gaussian(zero := self._none(level, state), torch.ones_like(zero))
-        return _gaussian(self.decoder.priors[level - 1](state))
+        told = _gaussian(self.decoder.priors[level - 1](state))
+        return told if self.config.prior == "content" else replace(told, mean=0 * told.mean)
 
     def from_prior(
         self, *, temperature: float = 1.0, generator: torch.Generator | None = None

@@ -150,9 +150,9 @@ def translated_small(
 
 # Levels at a quarter, half and full resolution are what a CPU can train. h adds less than in the
 # paper, whose noise is stronger.
-SMALL = {"prior": "standard", "std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
+SMALL = {"prior": "scale", "std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
 FAINT = {
-    "prior": "standard",
+    "prior": "scale",
     "std_x": 10 / 255,
     "std_y": 7 / 255,
     "std": 1 / 255,
@@ -175,7 +175,7 @@ def _recipe(
 ) -> Recipe:
     seen = SEEN | {"size": size}
     tiny = partial(lud_vae.Config, width=24, latent=4, **choices)
-    ship = lud_vae.Config(width=32, latent=8, annealed=900, **choices)
+    ship = lud_vae.Config(width=32, latent=8, annealed=300, **choices)
     return Recipe(
         name=name,
         about=about,
@@ -185,7 +185,7 @@ def _recipe(
         data=BERKELEY,
         presets={
             "quick": Preset(config=tiny(annealed=135), steps=450, **seen),
-            "classroom": Preset(config=tiny(annealed=900), steps=3000, **seen),
+            "classroom": Preset(config=tiny(annealed=300), steps=3000, **seen),
             "ship": Preset(config=ship, steps=steps, **seen),
             "paper": Preset(
                 config=lud_vae.Config(annealed=10_000, **PAPERS[name]),
@@ -206,7 +206,7 @@ LUD_VAE_CORRELATED = _recipe(
     "LUD-VAE for a grain it never sees beside the clean picture",
     grainy_unpaired,
     grain,
-    steps=2500,
+    steps=2000,
     **SMALL,
 )
 
@@ -215,7 +215,7 @@ LUD_VAE_REAL = _recipe(
     "LUD-VAE for the noise of photographs, beside other, clean pictures",
     photographs_unpaired,
     slightly_noisy,
-    steps=2000,
+    steps=1200,
     **FAINT,
 )
 
@@ -224,7 +224,7 @@ LUD_VAE_SMALL = _recipe(
     "LUD-VAE for what a camera does to small images beside reducing them",
     small_unpaired,
     small_pairs,
-    steps=1500,
+    steps=1000,
     size=32 * SCALE,
     **SMALL,
 )
@@ -238,7 +238,7 @@ def denoiser(name: str, about: str, degrade: Degrade, validate: Degrade) -> Reci
     def preset(steps: int) -> Preset:
         return Preset(config=TINY_RESTORER, steps=steps, clip=RESTORER_CLIP)
 
-    presets = {"quick": preset(400), "ship": preset(2400)}
+    presets = {"quick": preset(400), "ship": preset(1200)}
     return Recipe(
         name=name, about=about, model=supervised.Supervised, degrade=degrade, validate=validate,
         data=BERKELEY, presets=presets,
