@@ -176,8 +176,8 @@ def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
 
 def downstream(name: str, degrade: Degrade, validate: Degrade) -> Variation:
     """A small denoiser, trained on some kind of pairs."""
-    preset = Preset(config=TINY_RESTORER, steps=DENOISER_STEPS, clip={"restorer": 1e3})
-    return Variation(denoiser(name, "", degrade, validate), preset)
+    recipe = denoiser(name, "", degrade, validate)
+    return Variation(recipe, replace(recipe.presets["quick"], steps=DENOISER_STEPS))
 
 
 def restored(
@@ -227,7 +227,7 @@ def enlarger(degrade: Degrade) -> Variation:
     recipe = replace(
         LUD_VAE_SMALL, name="small-sr", model=vdir.VDIR, degrade=degrade, validate=reduced_roughly
     )
-    return Variation(recipe, Preset(config=config, steps=DENOISER_STEPS, size=128, clip=CLIP))
+    return Variation(recipe, Preset(config=config, steps=DENOISER_STEPS, size=96, clip=CLIP))
 
 
 def _cubic(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:

@@ -275,6 +275,14 @@ def left(study: Mapping[str, Variation], rows: list[dict[str, Any]], seeds: int)
                 yield name, seed
 
 
+def rows_of(result: str) -> list[dict[str, Any]]:
+    """What has been computed."""
+    try:
+        return load_result(result)["rows"]
+    except FileNotFoundError:
+        return []
+
+
 def main() -> None:
     """Compute what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -287,14 +295,11 @@ def main() -> None:
     study, scores = STUDIES[options.study]
     study = {name: study[name] for name in options.only or study}
     result = f"study-{options.study}"
-    try:
-        rows = load_result(result)["rows"]
-    except FileNotFoundError:
-        rows = []
-    for name, seed in left(study, rows, options.seeds):
+    for name, seed in left(study, rows_of(result), options.seeds):
         found = scores(trained(study[name], seed))
         found = {key: float(f"{value:.6g}") for key, value in found.items()}
         steps = study[name].preset.steps
+        rows = rows_of(result)  # another process may have added some
         rows.append({"variation": name, "seed": seed, "steps": steps, "scores": found})
         save_result(result, {"rows": rows}, command=f"python benchmarks/studies.py {options.study}")
         score, value = next(iter(found.items()))

@@ -236,7 +236,7 @@ def denoiser(name: str, about: str, degrade: Degrade, validate: Degrade) -> Reci
     """A small restorer, trained on whatever pairs it is given."""
 
     def preset(steps: int) -> Preset:
-        return Preset(config=TINY_RESTORER, steps=steps, clip=RESTORER_CLIP)
+        return Preset(config=TINY_RESTORER, steps=steps, size=32, clip=RESTORER_CLIP)
 
     presets = {"quick": preset(400), "ship": preset(1200)}
     return Recipe(
