@@ -23,7 +23,6 @@ from vbl.recipes import Preset, Recipe
 from vbl.recipes.lud_vae import (
     LUD_VAE_CORRELATED,
     LUD_VAE_SMALL,
-    TINY_RESTORER,
     denoiser,
     held_out_photographs,
     is_held_out,
