@@ -51,6 +51,13 @@ def learned(recipe: Recipe = LUD_VAE_CORRELATED, seeds: int = 1, **choices: Any)
     return Variation(recipe, replace(preset, config=config, steps=STEPS), seeds=seeds)
 
 
+def shipped(**choices: Any) -> Variation:
+    """The network that ships, with some of its choices changed."""
+    preset = LUD_VAE_CORRELATED.presets["ship"]
+    changed = replace(preset, config=replace(preset.config, **choices))
+    return Variation(LUD_VAE_CORRELATED, changed, seeds=1)
+
+
 def hidden(std_x: float, std_y: float) -> Variation:
     """Another noise of h, in units of 255."""
     return learned(std_x=std_x / 255, std_y=std_y / 255)
@@ -70,8 +77,9 @@ JPEG = replace(
 
 LEARNED: dict[str, Variation] = {
     "as shipped": learned(seeds=3),
-    "prior told the content": learned(prior="content"),
-    "standard prior": learned(prior="standard"),
+    "long": shipped(),
+    "long, prior told the content": shipped(prior="content"),
+    "long, standard prior": shipped(prior="standard"),
     "no h": hidden(0, 0),
     "h 10, 5": hidden(10, 5),
     "h 20, 10": hidden(20, 10),
@@ -155,7 +163,9 @@ def invariance(model: lud_vae.LUDVAE, pair: Degraded, draws: int = 10) -> float:
 @torch.inference_mode(False)
 def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
     """PSNR of denoisers trained on its pairs of the grain."""
-    if recipe is not LUD_VAE_CORRELATED or model.config.std != lud_vae.Config().std:
+    config = model.config
+    plain = lud_vae.Config()
+    if recipe is not LUD_VAE_CORRELATED or config.std != plain.std or config.width > 24:
         return {}
     found, clean = {}, middles(some_of_cbsd68(), 256)
     pair = recipe.validate(clean, generator=seeded("cpu", "truth"))
