@@ -94,8 +94,8 @@ class Config:
         width: Channels of the content, and of the networks.
         latent: Channels of z_n.
         prior: Of z_n^l for l > 1: "content", N(μ_p, ς_p) as in the authors' code, both from z and
-            z_n^{<l}; "scale", the same with a μ_p that is learned, but one for all images and
-            places; or "standard", N(0, I), independent of z as in the paper's text. Where h(y) still shows some of the noise, so does z, and a μ_p that has seen it
+            z_n^{<l}; "scale", N(0, ς_p); or "standard", N(0, I), independent of z as in the paper's
+            text. Where h(y) still shows some of the noise, so does z, and a μ_p that has seen it
             tells the noise itself: what it then tells of a clean image, which has none, is weak.
             Without any ς_p noise cannot follow the signal.
 
@@ -207,10 +207,7 @@ class LUDVAE(nn.Module):
         if level == 0 or self.config.prior == "standard":
             return Gaussian(zero := self._none(level, state), torch.ones_like(zero))
         told = _gaussian(self.decoder.priors[level - 1](state))
-        if self.config.prior == "content":
-            return told
-        constant = self.decoder.priors[level - 1].layers[0].bias[: self.config.latent]
-        return replace(told, mean=constant[:, None, None].expand_as(told.mean))
+        return told if self.config.prior == "content" else replace(told, mean=0 * told.mean)
 
     def from_prior(
         self, *, temperature: float = 1.0, generator: torch.Generator | None = None
