@@ -330,8 +330,8 @@ class LUDVAE(nn.Module):
         z is simple, the mixture of q(z | x) over the clean images, where the paper considers a
         PixelCNN. (Hardly a draw of the uniform p(z) would be the content of an image.)
 
-        "added" is for degradations that add: x and x + d(z, z_n) - d(z, 0), all of the clean image
-        and all that z_n makes.
+        "added" is for degradations that add something of mean zero: x, and x with what z_n makes,
+        d(z, z_n) - d(z, 0) without its mean in each channel. All of the clean image is in both.
 
         Args:
             x: Clean images in [0, 1].
@@ -352,7 +352,10 @@ class LUDVAE(nn.Module):
         if pair == "C2N":
             return Degraded(y, x)
         clean = self.decode(z)
-        return Degraded(y, clean) if pair == "L2CN" else Degraded(x + y - clean, x)
+        if pair == "L2CN":
+            return Degraded(y, clean)
+        noise = y - clean
+        return Degraded(x + noise - noise.mean((2, 3), keepdim=True), x)
 
     def as_degradation(
         self, *, temperature: float = 1.0, std_x: Level | None = None, pair: str = "C2N"
