@@ -249,7 +249,8 @@ EQUATIONS = (
         "13",
         "the price of independent latents",
         r"\begin{aligned}[t] &\tfrac1n \min_q \KL{q(w)}{p(w \mid \observed)} \\"
-        r" &= \tfrac12 \big( \log \overline{1 + |F|^2/s^2} - \overline{\log (1 + |F|^2/s^2)} \big)"
+        r" &= \tfrac12 \big( \log \overline{1 + \lvert F \rvert^2/s^2}"
+        r" - \overline{\log (1 + \lvert F \rvert^2/s^2)} \big)"
         r" \end{aligned}",
         (),
         price_of_independence,
