@@ -24,8 +24,8 @@ from vbl.recipes.lud_vae import (
     LUD_VAE_CORRELATED,
     LUD_VAE_SMALL,
     denoiser,
+    held_out,
     held_out_photographs,
-    is_held_out,
     noisy_pixels,
     reduced_roughly,
     small_pairs,
@@ -212,7 +212,7 @@ def _pairs() -> Pixels:
     def both(name: str) -> Sample:
         return Sample(name, torch.cat([pairs[name].degraded, pairs[name].image], 1))
 
-    names = [name for name in pairs.names if not is_held_out(name)]
+    names = [name for name in pairs.names if name not in held_out(pairs.names)]
     return pack(ImageSet("pairs", {name: partial(both, name) for name in names}))
 
 

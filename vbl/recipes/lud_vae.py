@@ -1,5 +1,6 @@
 """LUD-VAE: degradations learned from images that have no clean partner, and what they train."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 
@@ -54,28 +55,25 @@ def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> D
 
 def noisy_photographs() -> ImageSet:
     """The noisy pictures of PolyU, their clean partners unread, of three scenes out of four."""
-    return _noisy(name for name in open_dataset("polyu100").names if not is_held_out(name))
+    pairs = open_dataset("polyu100")
+    names = [name for name in pairs.names if name not in held_out(pairs.names)]
+    return ImageSet("polyu100", {name: partial(_without_partner, pairs, name) for name in names})
 
 
 def held_out_photographs() -> ImageSet:
     """Pairs of the scenes that `noisy_photographs` leaves out."""
     pairs = open_dataset("polyu100")
-    return pairs.only(name for name in pairs.names if is_held_out(name))
+    return pairs.only(sorted(held_out(pairs.names)))
 
 
-def is_held_out(name: str) -> bool:
-    """Whether a picture of PolyU is kept for testing, with all others of its scene."""
-    scenes = sorted({_scene(other) for other in open_dataset("polyu100").names})
-    return scenes.index(_scene(name)) % 4 == 0
+def held_out(names: Sequence[str]) -> set[str]:
+    """The pictures of PolyU that are kept for testing: all those of every fourth scene."""
+    scenes = sorted({_scene(name) for name in names})[::4]
+    return {name for name in names if _scene(name) in scenes}
 
 
 def _scene(name: str) -> str:
     return name.rpartition("_")[0]
-
-
-def _noisy(names) -> ImageSet:
-    pairs = open_dataset("polyu100")
-    return ImageSet("polyu100", {name: partial(_without_partner, pairs, name) for name in names})
 
 
 def _without_partner(pairs: ImageSet, name: str) -> Sample:
