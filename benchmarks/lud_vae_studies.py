@@ -23,6 +23,7 @@ from vbl.recipes import Preset, Recipe
 from vbl.recipes.lud_vae import (
     LUD_VAE_CORRELATED,
     LUD_VAE_SMALL,
+    SMALL,
     denoiser,
     held_out,
     held_out_photographs,
@@ -51,11 +52,13 @@ def learned(recipe: Recipe = LUD_VAE_CORRELATED, seeds: int = 1, **choices: Any)
     return Variation(recipe, replace(preset, config=config, steps=STEPS), seeds=seeds)
 
 
-def shipped(**choices: Any) -> Variation:
-    """The network that ships, with some of its choices changed."""
-    preset = LUD_VAE_CORRELATED.presets["ship"]
-    changed = replace(preset, config=replace(preset.config, **choices))
-    return Variation(LUD_VAE_CORRELATED, changed, seeds=1)
+def longer(**choices: Any) -> Variation:
+    """A network of the size of the one that ships, with the paper's posterior."""
+    config = lud_vae.Config(width=32, latent=8, annealed=300, **SMALL)
+    preset = replace(
+        LUD_VAE_CORRELATED.presets["quick"], config=replace(config, **choices), steps=2000
+    )
+    return Variation(LUD_VAE_CORRELATED, preset, seeds=1)
 
 
 def hidden(std_x: float, std_y: float) -> Variation:
@@ -76,10 +79,10 @@ JPEG = replace(
 )
 
 LEARNED: dict[str, Variation] = {
-    "as shipped": learned(seeds=3),
-    "long": shipped(),
-    "long, prior told the content": shipped(prior="content"),
-    "long, standard prior": shipped(prior="standard"),
+    "s 0.01": learned(seeds=3),
+    "long": longer(),
+    "long, prior told the content": longer(prior="content"),
+    "long, standard prior": longer(prior="standard"),
     "no h": hidden(0, 0),
     "h 10, 5": hidden(10, 5),
     "h 20, 10": hidden(20, 10),
@@ -139,8 +142,7 @@ def learned_scores(model: nn.Module) -> dict[str, float]:
 def inferred_noise(model: lud_vae.LUDVAE, pair: Degraded) -> Tensor:
     """What latents make that were inferred from y, beside the content of x."""
     generator = seeded("cpu", "inferred")
-    noise = torch.randn(pair.x.shape, generator=generator)
-    z = model.content(pair.x + model.config.std_x * noise)
+    z = model.content(model.hide(pair.x, model.config.std_x, generator=generator))
     return model.posterior(pair.y, z=z, generator=generator).mean - model.decode(z)
 
 
@@ -149,8 +151,8 @@ def invariance(model: lud_vae.LUDVAE, pair: Degraded, draws: int = 10) -> float:
     config, generator = model.config, seeded("cpu", "hidden")
 
     def content(image: Tensor, std: float) -> Tensor:
-        noise = torch.randn((draws, *image.shape[1:]), generator=generator)
-        return model.content(image + std * noise)[-1].flatten(1)
+        seen = model.hide(image.expand(draws, -1, -1, -1), std, generator=generator)
+        return model.content(seen)[-1].flatten(1)
 
     sides = (pair.x[..., :64, :64], config.std_x), (pair.y[..., :64, :64], config.std_y)
     found = []

@@ -11,6 +11,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 from vbl.degradations import Degraded
 from vbl.elbo import per_image
 from vbl.models.lud_vae import LUDVAE, PAIRS, Config, decoder_std
+from vbl.networks import Neighbours
 from vbl.restoration import restore
 from vbl.tiling import receptive_radius
 
@@ -54,7 +55,9 @@ def test_any_number_of_levels_fits_images_of_any_size(factors):
         ({"std": 0.0}, "std: expected a positive number, got 0"),
         ({"std_x": -0.1}, "std_x: expected a number >= 0, got -0.1"),
         ({"annealed": -1}, "annealed"),
-        ({"prior": "flat"}, "prior: expected 'content', 'scale', 'standard', got 'flat'"),
+        ({"prior": "flat"}, "prior: expected one of 'content', 'scale', 'standard'; got 'flat'"),
+        ({"hiding": "pink"}, "hiding: expected one of 'white', 'correlated'; got 'pink'"),
+        ({"neighbours": -1}, "neighbours: expected a number >= 0, got -1"),
         ({"factors": ()}, "factors: expected multiples of each other that end with 1"),
         ({"factors": (4, 2)}, "factors"),
         ({"factors": (3, 2, 1)}, "factors"),
@@ -145,6 +148,53 @@ def test_where_a_pair_says_the_same_of_its_content_the_halves_sum_to_its_bound(i
     dropped = sum(m[0].numel() for m in z) * math.log(1e-6)  # a half in each
     difference = paired - (halves + dropped)
     assert within_five_errors(difference, 0.0) == invariant
+
+
+def neighbours(channels=2, radius=1) -> Neighbours:
+    layer = Neighbours(channels, radius).double()
+    torch.nn.init.normal_(layer.weight, std=0.1, generator=seeded(3))
+    return layer
+
+
+def as_matrix(layer, channels, height, width) -> torch.Tensor:
+    """L for numbers in their order: rows, places, channels."""
+    shape = channels, height * width
+    order = torch.arange(math.prod(shape)).view(shape).T.flatten()
+    units = torch.eye(math.prod(shape), dtype=torch.float64).view(-1, channels, height, width)
+    columns = layer(units).flatten(1).T
+    return columns[order][:, order]
+
+
+def test_neighbours_in_noise_are_those_before_it():
+    matrix = as_matrix(neighbours(3, 2), 3, 5, 4)
+    assert torch.equal(matrix, matrix.tril()) and torch.equal(
+        matrix.diag(), torch.ones(60).double()
+    )
+    assert (matrix[59, 57:59] != 0).all() and matrix[20, 19] != 0
+    gain = neighbours(3, 2).gain(torch.zeros(7, 3, 5, 4).double())
+    torch.testing.assert_close(gain[0].permute(1, 2, 0).flatten(), matrix.square().sum(1))
+
+
+def test_a_posterior_may_have_neighbours_that_vary_together():
+    model = tiny(neighbours=1, factors=(2, 1))
+    y = torch.rand(2, 3, 8, 8)
+    for n in model.noise.together:
+        torch.nn.init.normal_(n.weight, std=0.05)
+    q, alone = model.posterior(y, generator=seeded()), tiny(factors=(2, 1))
+    alone.load_state_dict(model.state_dict(), strict=False)
+    without = alone.posterior(y, generator=seeded())
+    torch.testing.assert_close(q.q[0].mean, without.q[0].mean)
+    assert not torch.equal(q.z_n[0], without.z_n[0])
+    assert (model.elbo_y(y, q).kl["level 1"] > alone.elbo_y(y, without).kl["level 1"]).all()
+
+
+def test_correlated_noise_hides_where_it_is_asked_for():
+    image = torch.zeros(1, 3, 128, 128)
+    for hiding, lag in (("white", 0.0), ("correlated", 2 / 3)):
+        seen = tiny(hiding=hiding).hide(image, 0.1, generator=seeded())
+        product = (seen[..., 1:] * seen[..., :-1]).mean() / seen.square().mean()
+        assert product == pytest.approx(lag, abs=0.02)
+        assert seen.std() == pytest.approx(0.1, rel=0.03)
 
 
 def test_no_term_needs_a_pair():

@@ -18,7 +18,8 @@ from vbl.equations.equation import (
     worst,
 )
 from vbl.equations.vdir import kl, table
-from vbl.models.lud_vae import LUDVAE, Config, decoder_std
+from vbl.models.lud_vae import LUDVAE, Config, Gaussian, decoder_std
+from vbl.networks import Neighbours
 
 
 def _discrete_model():
@@ -91,6 +92,20 @@ def price_of_independence() -> float:
     exact = kl_divergence(best, MultivariateNormal(best.mean, precision_matrix=precision)) / 12
     gain = 1 + torch.fft.fft(filtered).abs().square() / s**2
     return relative((gain.mean().log() - gain.log().mean()) / 2, exact)
+
+
+def neighbours_together() -> float:
+    """A triangular L of 3 x 4 places with two numbers each, as a matrix."""
+    layer, shape = Neighbours(2, 1).double(), (1, 2, 3, 4)
+    torch.nn.init.normal_(layer.weight, std=0.1, generator=seeded())
+    factor = layer(torch.eye(24, dtype=torch.float64).view(24, 2, 3, 4)).flatten(1).T
+    a, b = torch.randn(2, *shape, generator=seeded(1), dtype=torch.float64)
+    v, w = 0.1 + torch.rand(2, *shape, generator=seeded(2), dtype=torch.float64)
+    factor = v.sqrt().flatten()[:, None] * factor
+    q = MultivariateNormal(a.flatten(), factor @ factor.T)
+    p = MultivariateNormal(b.flatten(), w.flatten().diag())
+    ours = Gaussian(a, v, layer).kl(Gaussian(b, w)).sum()
+    return relative(ours.detach(), kl_divergence(q, p).detach())
 
 
 def hierarchy() -> float:
@@ -256,6 +271,18 @@ EQUATIONS = (
         price_of_independence,
         ALGEBRA,
         label="eq-lud-flat",
+    ),
+    _lud(
+        "13",
+        "a posterior that knows its neighbours",
+        r"\begin{aligned}[t] &\KL{\Normal(\mu, S L L^{\mathsf T} S)}"
+        r"{\Normal(\nu, \operatorname{diag} w)} \\ &= \textstyle\sum_i"
+        r" \KL{\Normal(\mu_i, g_i S_{ii}^2)}{\Normal(\nu_i, w_i)} + \tfrac12 \sum_i \log g_i,"
+        r" \\ &g = \operatorname{diag} L L^{\mathsf T} \end{aligned}",
+        (Gaussian.kl,),
+        neighbours_together,
+        ALGEBRA,
+        label="eq-lud-together",
     ),
     _lud(
         "17",

@@ -11,7 +11,12 @@ prints p(z_n^l) = N(0, I) for every l; in the code only the first has it.) Poste
 and from y alone:
 
     q(z | x): z = e(h(x)),  h(x) = x + n_x,  n_x ~ N(0, σ_x² I);   q(z | y) likewise with σ_y
-    q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, diag ς_q^l)
+    q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, S L Lᵀ S),  S² = diag ς_q^l
+
+In the paper L = I: given the image, every number of the latents varies on its own. Where a decoder
+blurs white latents into a noise that is no longer white, its exact posterior does not, and a bound
+that insists on it prefers a whiter noise to the true one. Here L may be triangular with ones on the
+diagonal, one for each level: the bound is as easy, and hardly insists on anything.
 
 Where both images of a pair say the same of their content, q(z | x) = q(z | y), Eq. (8), the bound
 of the pair falls into one of x and one of y, and no term needs both:
@@ -42,15 +47,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from vbl.degradations import Degraded, Level, awgn
+from vbl.degradations import Degraded, Level, awgn, correlated
 from vbl.distributions import kl_normal
 from vbl.elbo import Elbo, per_image
-from vbl.networks import Features, LevelDecoder, NoiseEncoder
+from vbl.models.virnet import check_choices
+from vbl.networks import Features, LevelDecoder, Neighbours, NoiseEncoder
 from vbl.pipeline import Degrade
 from vbl.restoration import Restoration
 
 PAIRS = ("C2N", "L2CN", "added")
 PRIORS = ("content", "scale", "standard")
+HIDING = {"white": awgn, "correlated": correlated}
 LOG_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
@@ -89,6 +96,9 @@ class Config:
         std_x: σ_x, of the noise that h adds to a clean image, to hide that it has none.
         std_y: σ_y, of the noise that h adds to a degraded one. The less the two differ in their
             noise after h, the better q(z | x) = q(z | y) holds: Eq. (22).
+        hiding: Which noise h adds: "white" as in the paper, or "correlated", whose neighbours are
+            alike (`vbl.degradations.correlated`). White noise hides the coarse part of a grain
+            badly, since little of its own power is there.
         annealed: Batches in which the gradient of the divergence of z_n rises, in a straight line,
             from nothing to its own size; its value is whole. 0 for none, 10,000 in the paper.
         width: Channels of the content, and of the networks.
@@ -98,6 +108,9 @@ class Config:
             text. Where h(y) still shows some of the noise, so does z, and a μ_p that has seen it
             tells the noise itself: what it then tells of a clean image, which has none, is weak.
             Without any ς_p noise cannot follow the signal.
+        neighbours: Places along each side at which numbers of z_n may vary together in q, L of the
+            module's text; 0 is the paper's, L = I.
+        factors: Pixels of the image for a place of z and z_n along each side, level 1 first.
 
     Raises:
         ValueError: If a number is out of range, or the factors do not fit each other.
@@ -107,22 +120,22 @@ class Config:
     std: float = 2.55 / 255
     std_x: float = 40 / 255
     std_y: float = 20 / 255
+    hiding: str = "white"
     annealed: int = 0
     width: int = 128
     latent: int = 128
     prior: str = "content"
+    neighbours: int = 0
     factors: tuple[int, ...] = (1, 1, 1)
 
     def __post_init__(self):
         for name in ("channels", "std", "width", "latent"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        for name in ("std_x", "std_y", "annealed"):
+        for name in ("std_x", "std_y", "annealed", "neighbours"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: expected a number >= 0, got {getattr(self, name)}")
-        if self.prior not in PRIORS:
-            known = ", ".join(map(repr, PRIORS))
-            raise ValueError(f"prior: expected {known}, got {self.prior!r}")
+        check_choices(self, {"prior": PRIORS, "hiding": tuple(HIDING)})
         steps = pairwise(self.factors)
         if self.factors[-1:] != (1,) or any(not a >= b >= 1 or a % b for a, b in steps):
             rule = "multiples of each other that end with 1, such as (4, 2, 1)"
@@ -131,14 +144,32 @@ class Config:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """N(mean, diag var), both (B, n, ⌈h/f⌉, ⌈w/f⌉)."""
+    """N(mean, S L Lᵀ S) with S² = diag var; mean and var are (B, n, ⌈h/f⌉, ⌈w/f⌉).
+
+    Attributes:
+        together: L, or None for I.
+    """
 
     mean: Float[Tensor, "b n hf wf"]
     var: Float[Tensor, "b n hf wf"]
+    together: Neighbours | None = None
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n hf wf"]:
         """A sample, with pathwise gradients."""
-        return self.mean + self.var.sqrt() * _randn(self.mean, generator)
+        noise = _randn(self.mean, generator)
+        if self.together is not None:
+            noise = self.together(noise)
+        return self.mean + self.var.sqrt() * noise
+
+    def kl(self, p: "Gaussian") -> Float[Tensor, "b n hf wf"]:
+        """KL(self || p) for p with L = I, in nats; its sum is exact, the shares are a choice.
+
+        Variances are var times the diagonal of L Lᵀ, and log det(S L Lᵀ S) is the sum of log var.
+        """
+        if self.together is None:
+            return kl_normal(self.mean, self.var, p.mean, p.var)
+        gain = self.together.gain(self.mean)
+        return kl_normal(self.mean, self.var * gain, p.mean, p.var) + gain.log() / 2
 
 
 @dataclass(frozen=True)
@@ -167,7 +198,7 @@ class LUDVAE(nn.Module):
         super().__init__()
         self.config = c = config or Config()
         self.content = Features(c.channels, c.width, c.factors)
-        self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors)
+        self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors, c.neighbours)
         expects = c.prior != "standard"
         self.decoder = LevelDecoder(c.channels, c.width, c.latent, c.factors, expects=expects)
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))  # seen in training
@@ -233,6 +264,17 @@ class LUDVAE(nn.Module):
 
     # 2. Posterior
 
+    def hide(
+        self,
+        image: Float[Tensor, "b c h w"],
+        std: Level,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "b c h w"]:
+        """h, Eq. (20): the image with the noise that hides its own."""
+        nothing = torch.zeros_like(image)  # a noisy image may leave [0, 1]
+        return image + HIDING[self.config.hiding](nothing, std, generator=generator).y
+
     def posterior(
         self,
         y: Float[Tensor, "b c h w"],
@@ -248,12 +290,14 @@ class LUDVAE(nn.Module):
             generator: Source of randomness.
         """
         if z is None:
-            z = self.content(_hidden(y, self.config.std_y, generator))
+            z = self.content(self.hide(y, self.config.std_y, generator=generator))
         features, levels = self.noise.features(y), []
 
         def latent(level: int, state: Tensor) -> Tensor:
             seen = (state, features[level]) if level > 0 else (features[level],)
             q = _gaussian(self.noise.heads[level](*seen))
+            if self.config.neighbours > 0:
+                q = replace(q, together=self.noise.together[level])
             levels.append((q, self.prior(level, state), q.draw(generator=generator)))
             return levels[-1][-1]
 
@@ -271,7 +315,7 @@ class LUDVAE(nn.Module):
         """Eq. (11), (16) and (19), without the constant; x is not in it."""
         log_likelihood = Normal(q.mean, self.config.std).log_prob(y)
         kl = {
-            f"level {n}": per_image(kl_normal(q_n.mean, q_n.var, p_n.mean, p_n.var))
+            f"level {n}": per_image(q_n.kl(p_n))
             for n, (q_n, p_n) in enumerate(zip(q.q, q.p, strict=True), start=1)
         }
         return Elbo({"degraded image": per_image(log_likelihood)}, kl)
@@ -283,7 +327,7 @@ class LUDVAE(nn.Module):
         """
         if self.training:
             self.batches += 1
-        z = self.content(_hidden(batch.x, self.config.std_x, generator))
+        z = self.content(self.hide(batch.x, self.config.std_x, generator=generator))
         of_x = self.elbo_x(batch.x, z)
         of_y = self.elbo_y(batch.y, self.posterior(batch.y, generator=generator))
         kl = {name: self._annealed(term) for name, term in of_y.kl.items()}
@@ -308,7 +352,7 @@ class LUDVAE(nn.Module):
             generator: Draw h(y) with it, instead.
         """
         if generator is not None:
-            y = _hidden(y, self.config.std_y, generator)
+            y = self.hide(y, self.config.std_y, generator=generator)
         return Restoration(self.decode(self.content(y)))
 
     @torch.no_grad()
@@ -342,12 +386,13 @@ class LUDVAE(nn.Module):
             generator: Source of randomness.
 
         Raises:
-            ValueError: If the temperature is negative, or there is no such kind of pair.
+            ValueError: If the temperature is negative, there is no such kind of pair, or x is
+                outside [0, 1].
         """
         if pair not in PAIRS:
             raise ValueError(f"pair: expected one of {', '.join(PAIRS)}, got {pair!r}")
-        hidden = awgn(x, self.config.std_x if std_x is None else std_x, generator=generator).y
-        z = self.content(hidden)
+        std_x = self.config.std_x if std_x is None else std_x
+        z = self.content(HIDING[self.config.hiding](x, std_x, generator=generator).y)
         y = self.decode(z, self.from_prior(temperature=temperature, generator=generator))
         if pair == "C2N":
             return Degraded(y, x)
@@ -366,11 +411,6 @@ class LUDVAE(nn.Module):
 
 def _randn(like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-
-
-def _hidden(image: Tensor, std: float, generator: torch.Generator | None) -> Tensor:
-    """h, Eq. (20)."""
-    return image + std * _randn(image, generator)
 
 
 def _gaussian(told: Tensor) -> Gaussian:

@@ -9,7 +9,7 @@ from vbl.networks.adversary import Discriminator
 from vbl.networks.autoencoder import Decoder, Encoder, Estimator
 from vbl.networks.deblurring import DeblurNet, KernelCode, KernelResNet
 from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
-from vbl.networks.lud_vae import Features, LevelDecoder, Mix, NoiseEncoder
+from vbl.networks.lud_vae import Features, LevelDecoder, Mix, Neighbours, NoiseEncoder
 from vbl.networks.network import Network, beside, pad_to_multiple, use_bf16
 from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
 from vbl.networks.rir import RIRNet
@@ -29,6 +29,7 @@ __all__ = [
     "KernelResNet",
     "LevelDecoder",
     "Mix",
+    "Neighbours",
     "Network",
     "NoiseEncoder",
     "RIRNet",

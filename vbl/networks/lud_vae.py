@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from vbl.networks.network import Network
 
+SPEED = 5  # of weights that start from 0 and have far to go, where Adam moves all alike
 REACH = 4  # convolutions of a block, and so the places it looks away
 
 
@@ -95,6 +96,39 @@ class Mix(Network):
         return self.layers(torch.cat([first, *others], 1))
 
 
+class Neighbours(nn.Module):
+    """L = I + N, which adds to white noise what the neighbours before it share with it.
+
+    Numbers stand in the order of the rows, of the places in a row, of the channels at a place. N
+    has weights for those before each number alone, up to a distance, and the same everywhere: L is
+    triangular, with ones on the diagonal, and its determinant is 1 whatever is learned.
+
+    Args:
+        channels: Of the noise.
+        radius: Places it looks away, along each side.
+    """
+
+    def __init__(self, channels: int, radius: int):
+        super().__init__()
+        self.radius, side = radius, 2 * radius + 1
+        self.weight = nn.Parameter(torch.zeros(channels, channels, side, side))
+        place = torch.arange(side * side).view(side, side)
+        channel = torch.arange(channels)
+        order = place * channels + channel[:, None, None]
+        here = place[radius, radius] * channels + channel
+        before = order[None] < here[:, None, None, None]
+        self.register_buffer("before", SPEED * before.to(self.weight.dtype), persistent=False)
+
+    def forward(self, noise: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
+        """L ε."""
+        return noise + F.conv2d(noise, self.weight * self.before, padding=self.radius)
+
+    def gain(self, like: Float[Tensor, "b n h w"]) -> Float[Tensor, "1 n h w"]:
+        """The diagonal of L Lᵀ, the variance of each number of L ε, for maps of that size."""
+        ones = torch.ones_like(like[:1])
+        return 1 + F.conv2d(ones, (self.weight * self.before).square(), padding=self.radius)
+
+
 class NoiseEncoder(nn.Module):
     """What a degraded image says of its degradation, level by level.
 
@@ -103,10 +137,15 @@ class NoiseEncoder(nn.Module):
         width: Channels of the maps.
         latent: Channels of the latents; two numbers are said of each.
         factors: As of `Features`.
+        neighbours: How many places away latents may vary together, once their mean is told.
     """
 
-    def __init__(self, channels: int, width: int, latent: int, factors: Sequence[int]):
+    def __init__(
+        self, channels: int, width: int, latent: int, factors: Sequence[int], neighbours: int = 0
+    ):
         super().__init__()
+        if neighbours > 0:
+            self.together = nn.ModuleList(Neighbours(latent, neighbours) for _ in factors)
         self.features = Features(channels, width, factors)
         first = Mix([width], 2 * latent)  # there is no state yet to compare with
         others = (Mix([width, width], width, convolution(width, 2 * latent)) for _ in factors[1:])

@@ -1,8 +1,9 @@
 """LUD-VAE: degradations learned from images that have no clean partner, and what they train."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -156,6 +157,16 @@ FAINT = {
     "std": 1 / 255,
     "factors": (4, 2, 1),
 }
+# For a noise whose neighbours are alike: so are those of what hides it, and q knows. Then half as
+# many latents do, and a decoder twice as wide, since what they say need not be as exact.
+ALIKE = {
+    "std": 5 / 255,
+    "std_x": 25 / 255,
+    "hiding": "correlated",
+    "neighbours": 3,
+    "latent": 4,
+    "annealed": 1200,
+}
 # norms of the first fifty steps are larger, later ones mostly smaller
 CLIP = {"content": 1e3, "noise": 1e2, "decoder": 1e3}
 SEEN = {"batch": 32, "size": 32, "lr": 1e-3, "clip": CLIP}
@@ -169,11 +180,13 @@ def _recipe(
     *,
     steps: int,
     size: int = 32,
+    ships: Mapping[str, Any] | None = None,
+    schedule: Mapping[str, Any] | None = None,
     **choices,
 ) -> Recipe:
     seen = SEEN | {"size": size}
     tiny = partial(lud_vae.Config, width=24, latent=4, **choices)
-    ship = lud_vae.Config(width=32, latent=8, annealed=300, **choices)
+    ship = lud_vae.Config(**{"width": 32, "latent": 8, "annealed": 300, **choices, **(ships or {})})
     return Recipe(
         name=name,
         about=about,
@@ -184,7 +197,7 @@ def _recipe(
         presets={
             "quick": Preset(config=tiny(annealed=135), steps=450, **seen),
             "classroom": Preset(config=tiny(annealed=300), steps=3000, **seen),
-            "ship": Preset(config=ship, steps=steps, **seen),
+            "ship": Preset(config=ship, steps=steps, **seen | dict(schedule or {})),
             "paper": Preset(
                 config=lud_vae.Config(annealed=10_000, **PAPERS[name]),
                 steps=200_000, size=2 * size, lr=1e-4, warmup=0.0, clip=CLIP, compile=True,
@@ -204,7 +217,9 @@ LUD_VAE_CORRELATED = _recipe(
     "LUD-VAE for a grain it never sees beside the clean picture",
     grainy_unpaired,
     grain,
-    steps=2000,
+    steps=6000,
+    ships=ALIKE,
+    schedule={"batch": 16, "lr": 2e-3},
     **SMALL,
 )
 
