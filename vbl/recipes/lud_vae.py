@@ -237,8 +237,10 @@ LUD_VAE_SMALL = _recipe(
     "LUD-VAE for what a camera does to small images beside reducing them",
     small_unpaired,
     small_pairs,
-    steps=1000,
+    steps=3000,
     size=32 * SCALE,
+    ships=ALIKE | {"std_x": 20 / 255, "annealed": 600},  # this grain is weaker
+    schedule={"batch": 16, "lr": 2e-3},
     **SMALL,
 )
 
