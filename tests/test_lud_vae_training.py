@@ -1,7 +1,9 @@
 """Training LUD-VAE: unpaired batches, annealing that survives an interruption, weights on disk."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from probability import seeded
 
 from vbl import recipes, training
@@ -14,6 +16,7 @@ from vbl.recipes import Preset, find_recipe
 from vbl.recipes.lud_vae import (
     grainy_unpaired,
     held_out_photographs,
+    learn_noise_of,
     noisy_photographs,
     noisy_pixels,
     photographs_unpaired,
@@ -120,3 +123,15 @@ def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):
     assert batch.x.shape == batch.y.shape == (2, 3, 16, 16)
     values = {round(v * 40) for crop in batch.y for v in crop.unique().tolist()}
     assert values <= {i for i, name in enumerate(names) if name in noisy}
+
+
+def test_the_noise_of_ones_own_photographs_can_be_learned(tmp_path):
+    for i in range(3):
+        image = Image.fromarray(np.full((40, 40, 3), 80 + i, np.uint8))
+        image.save(tmp_path / f"night_{i}.png")
+    recipe = learn_noise_of(tmp_path)
+    x = torch.rand(4, 3, 32, 32, generator=seeded())
+    batch = recipe.degrade(x, generator=seeded())
+    assert torch.equal(batch.x, x[:2])
+    assert {round(255 * v) for v in batch.y.unique().tolist()} <= {80, 81, 82}
+    assert recipe.presets == find_recipe("lud-vae-real").presets

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vbl.checkpoints import load
-from vbl.datasets import ImageSet, Sample, open_dataset
+from vbl.datasets import ImageSet, Sample, open_dataset, open_folder
 from vbl.degradations import Degraded, awgn, blind_sr, grain
 from vbl.kernels import gaussian_kernel
 from vbl.models import lud_vae, supervised
@@ -87,10 +88,27 @@ def noisy_pixels(device: torch.device) -> Pixels:
     return pack(noisy_photographs()).to(device)
 
 
-def photographs_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """Half of the clean crops, and as many crops of noisy photographs."""
+@cache
+def _pixels_of(folder: Path, device: torch.device) -> Pixels:
+    return pack(open_folder(folder)).to(device)
+
+
+def photographs_unpaired(
+    x: Tensor, *, folder: Path | None = None, generator: torch.Generator | None = None
+) -> Degraded:
+    """Half of the clean crops, and as many crops of noisy photographs.
+
+    Args:
+        x: An even number of clean crops.
+        folder: Of noisy photographs; by default `noisy_photographs`.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If their number is odd.
+    """
     clean, others = _halves(x)
-    size, pixels = x.shape[-1], noisy_pixels(x.device)
+    size = x.shape[-1]
+    pixels = noisy_pixels(x.device) if folder is None else _pixels_of(folder, x.device)
     return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
 
 
@@ -231,6 +249,17 @@ LUD_VAE_REAL = _recipe(
     steps=1200,
     **FAINT,
 )
+
+
+def learn_noise_of(folder: str | Path) -> Recipe:
+    """`LUD_VAE_REAL` for noisy photographs of your own, in a folder without their clean partners.
+
+    For the paper's experiment these are the noisy images of SIDD, to train with
+    ``fit(learn_noise_of("sidd/noisy"), preset="paper", data="sidd/clean")``.
+    """
+    degrade = partial(photographs_unpaired, folder=Path(folder))
+    return replace(LUD_VAE_REAL, name="lud-vae-photographs", degrade=degrade)
+
 
 LUD_VAE_SMALL = _recipe(
     "lud-vae-small",
