@@ -5,9 +5,9 @@ import dataclasses
 import torch
 from tiny_deblurring import parameters, seeded
 
+from vbl.degradations import printed, shaken
 from vbl.models.vbdeblur import TERMS
 from vbl.recipes import RECIPES
-from vbl.recipes.deblurring import printed, shaken
 from vbl.synthetic import text_page
 
 

@@ -18,10 +18,8 @@ TINY = Config(
     code=3,
     code_width=2,
     options={"width": 4, "blocks": 1, "scales": 1, "middle": 1},
-    kernel_widths=(3, 4),
-    kernel_blocks=1,
-    kernel_hidden=6,
-    kernel_step=1,
+    estimator="KernelPlainNet",
+    estimator_options={"width": 3, "blocks": 1, "hidden": 6, "shrink": 1},
 )
 
 

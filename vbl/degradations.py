@@ -14,12 +14,19 @@ from torch import Tensor
 
 from vbl import camera as _camera
 from vbl.images import through_jpeg
-from vbl.kernels import gaussian_kernel, motion_kernel, random_gaussian_parameters
+from vbl.kernels import (
+    defocus_kernel,
+    gaussian_kernel,
+    motion_kernel,
+    random_gaussian_parameters,
+)
 from vbl.noise_maps import case_noise_map, training_noise_map
 from vbl.operators import SAMPLINGS, blur, check_scale
 
 # A level is one number, one per image, or a range (low, high) to draw one per image from.
 Level = float | tuple[float, float] | Float[Tensor, " levels"]
+
+SHAKE = 9  # side of a shaking hand's kernels: what a CPU learns to undo within an hour
 
 
 @dataclass(frozen=True)
@@ -260,6 +267,50 @@ def blurred(
         kernel = motion_kernel(21, n=len(x), generator=generator).to(x)
     y, var = _add_white_noise(blur(x, kernel, "symmetric"), std, generator)
     return Degraded(y, x, noise_var=var, kernel=kernel.expand(len(x), -1, -1, -1))
+
+
+def shaken(
+    x: Float[Tensor, "b c h w"],
+    size: int = SHAKE,
+    std: Level = (0.0, 7 / 255),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """As a shaking hand takes it, one picture in four a badly focused lens instead; with noise.
+
+    Args:
+        x: Images (B, C, H, W).
+        size: Side of the kernels. Discs have radii from half a pixel to a third of it.
+        std: Noise level, as in `vbl.degradations.blurred`.
+        generator: Source of randomness.
+    """
+    motion = motion_kernel(size, n=len(x), generator=generator).to(x)
+    u = torch.rand(2, len(x), generator=generator, device=x.device, dtype=x.dtype)
+    disc = defocus_kernel(0.5 + (size / 3 - 0.5) * u[0], size)
+    kernel = torch.where(u[1].view(-1, 1, 1, 1) < 0.25, disc, motion)
+    return blurred(x, kernel, std, generator=generator)
+
+
+def printed(
+    x: Float[Tensor, "b c h w"],
+    size: int = SHAKE,
+    std: Level = (0.0, 7 / 255),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """The same of grey pages, in ink and on paper of any colour.
+
+    Args:
+        x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels alike.
+        size: As in `shaken`.
+        std: As there.
+        generator: Source of randomness.
+    """
+    u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
+    lightness = u[:2, :, :1]  # the same in all channels
+    paper = (0.6 + 0.4 * lightness[0] + 0.2 * (u[2] - 0.5)).clamp(0, 1)
+    ink = (0.4 * lightness[1] + 0.4 * (u[3] - 0.5)).clamp(0, 1)
+    return shaken(ink + (paper - ink) * x, size, std, generator=generator)
 
 
 def blind_sr(

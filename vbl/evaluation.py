@@ -27,11 +27,13 @@ from vbl.datasets import ImageSet, UnknownName, open_dataset, open_folder
 from vbl.degradations import Degraded
 from vbl.devices import find_device
 from vbl.methods import Method, find_method
-from vbl.metrics import psnr, ssim
+from vbl.metrics import psnr, registered, ssim
 from vbl.pipeline import readable
 from vbl.protocols import PROTOCOLS, choose_protocol, degraded, variants
 from vbl.rendering import is_static
 from vbl.restoration import Restoration
+
+INFERRED = ("noise_correlation", "noise_level_ratio", "kernel_mse", "kernel_cosine")
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Report:
             picture.
         inferred: How good the method's idea of the degradation is, where it has one; means over
             the pictures. noise_correlation: between its map of standard deviations and the true
-            one, where that varies; noise_level_ratio: of their means, 1 is right; kernel_mse:
-            between the kernels, where they are of one size.
+            one, where that varies; noise_level_ratio: of their means, 1 is right; kernel_mse
+            and kernel_cosine: between the kernels, where they are of one size.
         skipped: Names of pictures that could not be read.
         per_image: Rows of name, psnr, ssim and what `inferred` has; means over the kernels.
         per_kernel: The same by kernel, means over the pictures; empty without kernels.
@@ -175,7 +177,8 @@ def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     pair = pair.to(torch.device("cpu"))
     _check(restored.image, pair.x)
-    compared = (restored.image, pair.x, rules.convention)
+    image = registered(restored.image, pair.x) if rules.registers else restored.image
+    compared = (image, pair.x, rules.convention)
     return {
         "psnr": psnr(*compared, scale=pair.scale).item(),
         "ssim": ssim(*compared, scale=pair.scale).item(),
@@ -206,7 +209,7 @@ def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
         pair: The same picture, with the truth.
 
     Returns:
-        noise_correlation, noise_level_ratio and kernel_mse, or some of them; see `Report`.
+        Some of what `Report` has.
     """
     found = {}
     if restored.noise_std is not None and pair.noise_var is not None:
@@ -219,7 +222,9 @@ def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
             found["noise_level_ratio"] = (guess.mean() / truth.mean()).item()
     sizes = [None if kernel is None else kernel.shape for kernel in (restored.kernel, pair.kernel)]
     if sizes[0] == sizes[1] is not None:
-        found["kernel_mse"] = F.mse_loss(restored.kernel, pair.kernel).item()
+        kernels = (restored.kernel, pair.kernel)
+        found["kernel_mse"] = F.mse_loss(*kernels).item()
+        found["kernel_cosine"] = F.cosine_similarity(*(k.flatten() for k in kernels), 0).item()
     return found
 
 
@@ -229,9 +234,7 @@ def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
 def _report(rows: Sequence[dict[str, Any]], pictures: ImageSet, **about: Any) -> Report:
     read = {row["name"] for row in rows}
     kernels = sorted({row["kernel"] for row in rows if "kernel" in row})
-    extras = [
-        key for key in ("noise_correlation", "noise_level_ratio", "kernel_mse") if key in rows[0]
-    ]
+    extras = [key for key in INFERRED if key in rows[0]]
     keys = ("psnr", "ssim", *extras)
 
     def means(name: str, value: Any, keys: Iterable[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vbl.datasets import Sample, UnknownName
-from vbl.degradations import Degraded, blind_sr, grain, jpeg
+from vbl.degradations import Degraded, blind_sr, grain, jpeg, printed, shaken
 from vbl.kernels import gaussian_kernel, rotated_parameters, virnet_test_kernels
 from vbl.metrics import luma
 from vbl.noise_maps import case_noise_map
@@ -43,6 +43,7 @@ class Protocol:
             of a colour picture.
         kernels: The blur kernels (n, 1, k, k) of a scale factor.
         sampling: Of super-resolution, as in `vbl.degradations.blind_sr`.
+        registers: Whether the restored picture is moved onto the truth before it is compared.
     """
 
     about: str
@@ -55,6 +56,7 @@ class Protocol:
     colour: str = "rgb"
     kernels: Callable[[int], Tensor] | None = None
     sampling: str | None = None
+    registers: bool = False
 
 
 def vdir_test_kernels(scale: int) -> Float[Tensor, "2 1 15 15"]:
@@ -125,8 +127,9 @@ def _reduced(
     return Degraded(y, small.x, std**2, small.kernel, scale)
 
 
-def _grainy(x: Tensor, stream: np.random.Generator) -> Degraded:
-    return grain(x, generator=torch.Generator().manual_seed(int(stream.integers(2**31))))
+def _ours(x: Tensor, stream: np.random.Generator, *, degrade: Callable[..., Degraded]) -> Degraded:
+    """One of `vbl.degradations`."""
+    return degrade(x, generator=torch.Generator().manual_seed(int(stream.integers(2**31))))
 
 
 def _compressed(x: Tensor, stream: None, *, quality: int) -> Degraded:
@@ -207,10 +210,28 @@ PROTOCOLS: dict[str, Protocol] = {
     "grain": Protocol(
         about="`vbl.degradations.grain`, correlated and stronger where it is brighter",
         convention="rgb-8bit",
-        degrade=_grainy,
+        degrade=partial(_ours, degrade=grain),
+        stream=partial(np.random.default_rng, 0),
+    ),
+    "printed": Protocol(
+        about="`vbl.degradations.printed`: pages in colour, shaken or out of focus, noise up to 7",
+        convention="vbdeblur-table-1",
+        degrade=partial(_ours, degrade=printed),
+        stream=partial(np.random.default_rng, 0),
+    ),
+    "shaken": Protocol(
+        about="`vbl.degradations.shaken`: pictures shaken or out of focus, noise up to 7",
+        convention="vbdeblur-table-1",
+        degrade=partial(_ours, degrade=shaken),
         stream=partial(np.random.default_rng, 0),
     ),
     "pairs": Protocol(about="Pairs as they are; nothing is added", convention="rgb-8bit"),
+    "registered-pairs": Protocol(
+        about="Pairs; what was restored is moved onto the truth first, by parts of a pixel, for a "
+        "kernel and a picture can be shifted against each other; 12 pixels of border",
+        convention="registered",
+        registers=True,
+    ),
 }
 
 # What stands for a set of options when no protocol is named. For white noise it is VDIR's: there

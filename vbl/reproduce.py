@@ -15,7 +15,7 @@ from typing import Any
 
 from vbl.datasets import DataUnavailable, UnknownName
 from vbl.devices import find_device
-from vbl.evaluation import evaluate
+from vbl.evaluation import INFERRED, evaluate
 from vbl.methods import Method, find_method
 from vbl.results import FOLDER, ROOT, load_result, provenance, save_result
 from vbl.tables import Table, find_table
@@ -31,6 +31,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "noise_correlation": ("Correlation of the inferred noise map with the true one", ".3f"),
     "noise_level_ratio": ("Inferred noise level over the true one", ".3f"),
     "kernel_mse": ("Mean squared error of the inferred kernel", ".2e"),
+    "kernel_cosine": ("Cosine between the inferred kernel and the true one", ".3f"),
 }
 
 
@@ -76,7 +77,7 @@ class Comparison:
         lines = [f"{self.name}: PSNR in dB / SSIM; ours are marked >"]
         lines.append(" " * width + "  ".join(self._heads()))
         lines += [self._line(row, width, "psnr", "ssim") for row in self.rows]
-        for metric in ("noise_correlation", "noise_level_ratio", "kernel_mse"):
+        for metric in INFERRED:
             rows = [row for row in self.rows if row.has(metric, self.columns)]
             lines += [METRICS[metric][0]] if rows else []
             lines += [self._line(row, width, metric) for row in rows]

@@ -30,11 +30,23 @@ from vbl.distributions import kl_dirichlet, kl_normal, rsample_dirichlet
 from vbl.elbo import Elbo, per_image
 from vbl.kernels import with_floor
 from vbl.models.virnet import LOG_VARIANCE, check_choices
-from vbl.networks import DeblurNet, KernelCode, KernelResNet, Network, ResUNet, beside
+from vbl.networks import (
+    DeblurNet,
+    KernelCode,
+    KernelPlainNet,
+    KernelResNet,
+    Network,
+    ResUNet,
+    beside,
+)
 from vbl.operators import blur
 from vbl.restoration import Restoration
 
 RESTORERS: dict[str, type[Network]] = {"DeblurNet": DeblurNet, "ResUNet": ResUNet}
+ESTIMATORS: dict[str, type[Network]] = {
+    "KernelResNet": KernelResNet,
+    "KernelPlainNet": KernelPlainNet,
+}
 TERMS = ("blurred image", "clean image", "kernel")
 LARGEST_FACTOR = math.log(100)  # by which a learned concentration may differ from C
 
@@ -72,11 +84,8 @@ class Config:
         options: Sizes of the restorer.
         code: Numbers that the restorer is told of a kernel.
         code_width: Channels of the network that makes them.
-        kernel_widths: Channels of Kernel-Net at each scale.
-        kernel_blocks: Its residual blocks at each scale.
-        kernel_hidden: Width of its layer before the last.
-        kernel_step: Pixels between the places where it looks; see `vbl.networks.KernelResNet`.
-        whiten: Show it the image without its local mean and contrast.
+        estimator: Kernel-Net, a key of `ESTIMATORS`.
+        estimator_options: Its sizes.
 
     Raises:
         ValueError: If a choice is unknown or a constant out of range.
@@ -98,11 +107,8 @@ class Config:
     options: Mapping[str, Any] = field(default_factory=dict)
     code: int = 20
     code_width: int = 64
-    kernel_widths: tuple[int, ...] = (64, 128, 256, 512)
-    kernel_blocks: int = 2
-    kernel_hidden: int = 1000
-    kernel_step: int = 4
-    whiten: bool = False
+    estimator: str = "KernelResNet"
+    estimator_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         choices = {
@@ -113,6 +119,7 @@ class Config:
             "kernel_counts": ("once", "per value"),
             "kernel_posterior": ("prior", "learned"),
             "restorer": tuple(RESTORERS),
+            "estimator": tuple(ESTIMATORS),
         }
         check_choices(self, choices)
         if unknown := set(self.trained) - set(TERMS):
@@ -182,15 +189,8 @@ class VBDeblurNet(nn.Module):
     def __init__(self, config: Config | None = None):
         super().__init__()
         self.config = c = config or Config()
-        self.kernel = KernelResNet(
-            c.channels,
-            c.kernel_widths,
-            c.kernel_blocks,
-            c.kernel_hidden,
-            c.kernel_size**2 + (c.kernel_posterior == "learned"),
-            c.kernel_step,
-            c.whiten,
-        )
+        numbers = c.kernel_size**2 + (c.kernel_posterior == "learned")
+        self.kernel = ESTIMATORS[c.estimator](c.channels, numbers, **c.estimator_options)
         self.restorer = _restorer(c)
         if c.told == "kernel":
             self.code = KernelCode(c.code, c.code_width)

@@ -7,7 +7,7 @@ and width; it pads inside and crops its output.
 
 from vbl.networks.adversary import Discriminator
 from vbl.networks.autoencoder import Decoder, Encoder, Estimator
-from vbl.networks.deblurring import DeblurNet, KernelCode, KernelResNet
+from vbl.networks.deblurring import DeblurNet, KernelCode, KernelPlainNet, KernelResNet
 from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
 from vbl.networks.lud_vae import Features, LevelDecoder, Mix, Neighbours, NoiseEncoder
 from vbl.networks.network import Network, beside, pad_to_multiple, use_bf16
@@ -26,6 +26,7 @@ __all__ = [
     "Features",
     "KernelCode",
     "KernelNet",
+    "KernelPlainNet",
     "KernelResNet",
     "LevelDecoder",
     "Mix",

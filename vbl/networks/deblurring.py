@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.estimators import whitened
 from vbl.networks.network import Network, beside, pad_to_multiple
 from vbl.networks.restorers import ResBlock
 
@@ -151,42 +150,99 @@ class KernelCode(nn.Module):
         return self.convolutions[-1](x).mean((2, 3))
 
 
-class KernelResNet(Network):
-    """Kernel-Net: a ResNet that looks at the luminance of a whole image and says some numbers.
+class KernelPlainNet(Network):
+    """Kernel-Net without normalisation inside: the steepest of every feature says what blurred it.
 
-    With four widths, two blocks and 961 numbers, a kernel of 31 x 31 pixels, it has the 12,635,601
-    parameters of the authors', whose features are a ResNet-18 :cite:p:`wang2021vbdeblurnet`. The
-    image and all features are normalised, channel by channel and for each image alone.
+    Where a sharp edge was, the image after the blur is as steep as the kernel lets it be. A network
+    that divides every feature by its spread, as `KernelResNet` does, forgets how steep; one that
+    averages features over the image dilutes its edges with its empty places. This one divides the
+    image alone, and beside the mean of each feature it keeps the largest value in a window. In
+    large images several windows each say their numbers, and the mean of those is the answer.
 
     Args:
         in_channels: Of the image; they are averaged.
-        widths: Channels at each scale.
-        blocks: Residual blocks at each scale.
-        hidden: Width of the layer before the last.
         numbers: How many come out.
-        step: Pixels between the places at the first scale: 4 as in a ResNet, 2 without its pooling,
-            1 without its first stride either, for small kernels.
-        whiten: Look at the luminance `whitened`, not only normalised.
-
-    Raises:
-        ValueError: If the step is none of these.
+        width: Channels.
+        blocks: Residual blocks.
+        hidden: Width of the layer before the last.
+        shrink: Work on sub-images of every so many pixels along each side.
+        window: Side of a window in pixels; that of the training crops.
     """
 
     def __init__(
         self,
         in_channels: int = 3,
+        numbers: int = 961,
+        width: int = 32,
+        blocks: int = 6,
+        hidden: int = 256,
+        shrink: int = 2,
+        window: int = 64,
+    ):
+        super().__init__()
+        self.in_channels, self.shrink, self.window = in_channels, shrink, window
+        self.head = _convolution(shrink**2, width, 5)
+        self.blocks = nn.ModuleList(PlainBlock(width) for _ in range(blocks))
+        self.hidden, self.tail = nn.Linear(2 * width, hidden), nn.Linear(hidden, numbers)
+        for layer in (self.head, self.hidden):
+            nn.init.kaiming_normal_(layer.weight)
+        nn.init.normal_(self.tail.weight, std=1e-2)  # all kernels nearly the same, and even
+        for layer in (self.head, self.hidden, self.tail):
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
+        """Numbers (B, N), unbounded."""
+        windows = [max(side // self.window, 1) for side in y.shape[-2:]]
+        y = pad_to_multiple(_normalised(y.mean(1, keepdim=True)), self.shrink)
+        x = self.head(F.pixel_unshuffle(y, self.shrink))
+        for block in self.blocks:
+            x = block(x)
+        x = F.relu(x)
+        pools = (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
+        x = torch.cat([pool(x, windows) for pool in pools], 1).permute(0, 2, 3, 1)
+        return self.tail(F.relu(self.hidden(x))).mean((1, 2))
+
+
+class PlainBlock(nn.Module):
+    """x + what two convolutions say of it; at first that is nothing."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first, self.second = _convolution(width, width), _convolution(width, width)
+        nn.init.kaiming_normal_(self.first.weight)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Features of the same shape."""
+        return x + self.second(F.relu(self.first(F.relu(x))))
+
+
+class KernelResNet(Network):
+    """Kernel-Net: a ResNet that looks at the luminance of a whole image and says some numbers.
+
+    With its defaults, for a kernel of 31 x 31 pixels, it has the 12,635,601 parameters of the
+    authors', whose features are a ResNet-18 :cite:p:`wang2021vbdeblurnet`. The image and all
+    features are normalised, channel by channel and for each image alone.
+
+    Args:
+        in_channels: Of the image; they are averaged.
+        numbers: How many come out.
+        widths: Channels at each scale.
+        blocks: Residual blocks at each scale.
+        hidden: Width of the layer before the last.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        numbers: int = 961,
         widths: Sequence[int] = (64, 128, 256, 512),
         blocks: int = 2,
         hidden: int = 1000,
-        numbers: int = 961,
-        step: int = 4,
-        whiten: bool = False,
     ):
         super().__init__()
-        if step not in (1, 2, 4):
-            raise ValueError(f"step: expected 1, 2 or 4 pixels, got {step}")
-        self.in_channels, self.pools, self.whiten = in_channels, step == 4, whiten
-        self.head = nn.Conv2d(1, widths[0], 7, stride=min(step, 2), padding=3, bias=False)
+        self.in_channels = in_channels
+        self.head = nn.Conv2d(1, widths[0], 7, stride=2, padding=3, bias=False)
         changes = [(widths[0], widths[0], 1), *((a, b, 2) for a, b in pairwise(widths))]
         stages = ([change, *[(change[1], change[1], 1)] * (blocks - 1)] for change in changes)
         self.blocks = nn.Sequential(*(NormalisedBlock(*sizes) for part in stages for sizes in part))
@@ -194,11 +250,8 @@ class KernelResNet(Network):
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
         """Numbers (B, N), unbounded."""
-        y = y.mean(1, keepdim=True)
-        y = whitened(y) if self.whiten else _normalised(y)
-        x = F.relu(_normalised(self.head(y)))
-        if self.pools:
-            x = F.max_pool2d(x, 3, stride=2, padding=1)
+        x = F.relu(_normalised(self.head(_normalised(y.mean(1, keepdim=True)))))
+        x = F.max_pool2d(x, 3, stride=2, padding=1)
         x = self.blocks(x).mean((2, 3))
         return self.tail(F.relu(self.hidden(x)))
 
