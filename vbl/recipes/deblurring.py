@@ -17,14 +17,14 @@ SMALL_KERNELS = {"kernel_size": SHAKE, "floor": 5e-5, "estimator": "KernelPlainN
 RESTORER = {
     "quick": {"width": 24, "blocks": 1, "scales": 3, "middle": 1, "shrink": 2},
     "classroom": {"width": 32, "blocks": 1, "scales": 3, "middle": 2, "shrink": 2},
-    "ship": {"width": 32, "blocks": 1, "scales": 3, "middle": 2},
+    "ship": {"width": 48, "blocks": 2, "scales": 3, "middle": 2, "shrink": 2},
 }
 KERNEL = {
     "quick": {"width": 24, "blocks": 4},
     "classroom": {"width": 32, "blocks": 6},
     "ship": {"width": 32, "blocks": 6},
 }
-STEPS = {"quick": 300, "classroom": 2500, "ship": 20_000}
+STEPS = {"quick": 300, "classroom": 2500, "ship": 5000}
 
 
 def _preset(size: str, **choices: Any) -> Preset:
