@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from deblurring_studies import DEBLURRING, deblurring_scores
 from lud_vae_studies import LEARNED, PAIRS, learned_scores, pairs_scores
 from torch import Tensor, nn
 from variation import Variation, some_of_cbsd68, trained
@@ -263,6 +264,7 @@ STUDIES: dict[str, tuple[Mapping[str, Variation], Callable[[nn.Module], dict[str
     "quality": (QUALITY, quality_scores),
     "lud-vae": (LEARNED, learned_scores),
     "lud-vae-pairs": (PAIRS, pairs_scores),
+    "deblurring": (DEBLURRING, deblurring_scores),
 }
 
 

@@ -1,6 +1,8 @@
 """What the studies have in common: one way to train, done as often as asked for."""
 
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +25,16 @@ class Variation:
         preset: At what size.
         pictures: Number of training pictures, or None for all.
         seeds: At most so many.
+        data: Name of the set it trains on.
+        around: Context in which it trains.
     """
 
     recipe: Recipe
     preset: Preset
     pictures: int | None = None
     seeds: int = 3
+    data: str = "bsd397"
+    around: Callable[[], AbstractContextManager] = nullcontext
 
 
 def subset(pictures: ImageSet, count: int | None) -> ImageSet:
@@ -46,11 +52,11 @@ def some_of_cbsd68() -> ImageSet:
 
 def trained(variation: Variation, seed: int) -> nn.Module:
     """A network, trained from scratch, with the log of its training in `history`."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, variation.around():
         run = fit(
             variation.recipe,
             preset=variation.preset,
-            data=subset(open_dataset("bsd397"), variation.pictures),
+            data=subset(open_dataset(variation.data), variation.pictures),
             folder=Path(folder) / "run",
             seed=seed,
             device="cpu",

@@ -185,6 +185,17 @@ def test_the_kernel_that_deblur_net_is_told_is_the_one_that_the_likelihood_sees(
     assert not torch.equal(seen["told"], model.infer(batch.y).mean)
 
 
+def test_an_interval_of_an_entry_holds_as_many_draws_as_it_says():
+    inferred = Inferred(tiny().prior(pairs(n=1)))
+    low, high = inferred.interval(0.8)
+    draws = Inferred(inferred.concentration.expand(20_000, -1, -1, -1)).draw(generator=seeded())
+    inside = ((low <= draws) & (draws <= high)).double().mean(0)
+    assert (inside - 0.8).abs().max() < 5 * (0.8 * 0.2 / 20_000) ** 0.5
+    for level in (0.0, 1.0):
+        with pytest.raises(ValueError, match=r"level: expected a number in \(0, 1\), got"):
+            inferred.interval(level)
+
+
 # Orientation
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Float64
+from scipy.special import betaincinv
 from torch import Tensor, nn
 from torch.distributions import Dirichlet, Normal
 
@@ -159,6 +160,20 @@ class Inferred:
     def kl(self, prior: Float64[Tensor, "b 1 k k"]) -> Float64[Tensor, " b"]:
         """KL(Dir(ζ) || Dir(prior)), Eq. (16)."""
         return kl_dirichlet(self.concentration.flatten(1), prior.flatten(1))
+
+    def interval(
+        self, level: float = 0.9
+    ) -> tuple[Float64[Tensor, "b 1 k k"], Float64[Tensor, "b 1 k k"]]:
+        """Between what each entry of h lies with a probability of `level`; its marginal is a Beta.
+
+        Raises:
+            ValueError: If the level is not in (0, 1).
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level: expected a number in (0, 1), got {level}")
+        a, total = (v.detach().cpu().numpy() for v in (self.concentration, self.total))
+        ends = (betaincinv(a, total - a, p) for p in ((1 - level) / 2, (1 + level) / 2))
+        return tuple(torch.from_numpy(end).to(self.concentration) for end in ends)
 
     def log_prob(self, kernel: Float64[Tensor, "b 1 k k"]) -> Float64[Tensor, " b"]:
         """log q(kernel | y), for a kernel without zeros."""
