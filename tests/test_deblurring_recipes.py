@@ -5,10 +5,13 @@ import dataclasses
 import torch
 from tiny_deblurring import parameters, seeded
 
-from vbl.degradations import printed, shaken
+from vbl.degradations import blurred, printed, shaken
+from vbl.images import write
+from vbl.kernels import motion_kernel
 from vbl.models.vbdeblur import TERMS
 from vbl.recipes import RECIPES
-from vbl.synthetic import text_page
+from vbl.recipes.deblurring import learn_to_deblur
+from vbl.synthetic import dead_leaves, text_page
 
 
 def test_pages_are_printed_in_colours_and_repeat_with_their_seed():
@@ -43,3 +46,21 @@ def test_kernel_net_is_small_where_a_class_trains_it():
         recipe = RECIPES[name]
         model = recipe.model(recipe.presets["classroom"].config)
         assert parameters(model.kernel) < 500_000
+
+
+def test_pairs_of_photographs_are_trained_on_with_the_kernel_that_explains_each(tmp_path):
+    x = dead_leaves((40, 40), n=2, generator=seeded())
+    y = blurred(x, motion_kernel(5, generator=seeded(2)), 0.0).y.clamp(0, 1)
+    for number in range(2):
+        write(tmp_path / f"{number}_noisy.png", y[number : number + 1])
+        write(tmp_path / f"{number}_clean.png", x[number : number + 1])
+    recipe = learn_to_deblur(tmp_path, size=5)
+    config = recipe.presets["quick"].config
+    assert (config.kernel_size, config.concentration) == (5, 1e3)
+    batch = recipe.degrade(torch.zeros(3, 3, 32, 32), generator=seeded())
+    again = recipe.degrade(torch.zeros(3, 3, 32, 32), generator=seeded())
+    assert torch.equal(batch.y, again.y) and batch.x.shape == (3, 3, 32, 32)
+    model = recipe.model(config)
+    explained = model.degrade(batch.x, batch.kernel)[..., 3:-3, 3:-3]
+    assert (explained - batch.y[..., 3:-3, 3:-3]).abs().mean() < 0.005
+    assert model(batch, generator=seeded()).total.isfinite().all()

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from vbl.deconvolution import least_squares
-from vbl.degradations import blind_sr
-from vbl.kernels import gaussian_kernel
+from vbl.deconvolution import kernel_of_pair, least_squares
+from vbl.degradations import blind_sr, blurred
+from vbl.kernels import gaussian_kernel, motion_kernel
 from vbl.metrics import psnr
 from vbl.operators import SAMPLINGS, blur
 from vbl.synthetic import dead_leaves
@@ -56,3 +56,27 @@ def test_the_true_kernel_restores_better_than_a_wrong_one():
 def test_without_noise_it_is_refused():
     with pytest.raises(ValueError, match="positive noise_var"):
         least_squares(torch.rand(1, 1, 4, 4), some_kernel(), 0.0)
+
+
+def test_a_pair_tells_its_kernel_the_right_way_up():
+    x = dead_leaves((64, 72), n=2, generator=torch.Generator().manual_seed(0)).double()
+    kernel = motion_kernel(7, n=2, generator=torch.Generator().manual_seed(2)).double()
+    pair = blurred(x, kernel, 1 / 255, generator=torch.Generator().manual_seed(1))
+    found = kernel_of_pair(pair.x, pair.y, 7)
+    assert (found >= 0).all()
+    torch.testing.assert_close(found.sum((1, 2, 3)), torch.ones(2).double())
+    assert torch.cosine_similarity(found.flatten(1), kernel.flatten(1)).min() > 0.98
+    assert torch.cosine_similarity(found.flatten(1), kernel.flip(2, 3).flatten(1)).max() < 0.95
+
+
+def test_a_flat_pair_has_the_kernel_of_a_point():
+    x = torch.full((1, 3, 12, 12), 0.5)
+    found = kernel_of_pair(x, x, 5)
+    assert found[0, 0, 2, 2] == 1 and found.sum() == 1
+
+
+def test_a_kernel_that_a_pair_cannot_tell_is_refused():
+    x = torch.rand(1, 1, 12, 12)
+    for size in (4, 7):
+        with pytest.raises(ValueError, match=f"odd number, at most half of 12, got {size}"):
+            kernel_of_pair(x, x, size)

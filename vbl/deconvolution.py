@@ -10,9 +10,13 @@ restored with it comes to the one restored with the true kernel.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import nnls
 from torch import Tensor
+from torch.nn import functional as F
 
 from vbl.operators import SAMPLINGS, blur
 
@@ -66,6 +70,52 @@ def least_squares(
 
     (right,) = degrade_adjoint(y / noise_var)
     return _conjugate_gradients(normal, right, iterations)
+
+
+def kernel_of_pair(
+    x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"], size: int
+) -> Float[Tensor, "b 1 k k"]:
+    """The kernel that best explains a blurred image by its sharp one.
+
+    argmin over k >= 0 of ‖∇y - k * ∇x‖², then divided by its sum: what VBDeblurNet's prior is
+    centred on where photographs have no known kernel. Non-negative least squares (Lawson and
+    Hanson, 1974) on the luminance, without the places within half a kernel of an edge.
+
+    Args:
+        x: Sharp images (B, C, H, W).
+        y: Blurred ones of the same shape.
+        size: Side k of the kernels, odd; at most half the shorter side of the images.
+
+    Returns:
+        Kernels (B, 1, k, k) that sum to 1; a Dirac's where x is flat.
+
+    Raises:
+        ValueError: If `size` is even or too large.
+    """
+    if size % 2 == 0 or not 1 <= size <= min(x.shape[-2:]) // 2:
+        raise ValueError(
+            f"size: expected an odd number, at most half of {min(x.shape[-2:])}, got {size}"
+        )
+    found = [_kernel_of_one(*pair, size) for pair in zip(x.split(1), y.split(1), strict=True)]
+    return torch.cat(found).to(x)
+
+
+def _kernel_of_one(x: Tensor, y: Tensor, size: int) -> Tensor:
+    sharp, blurred = (_differences(v.detach().double().mean(1, keepdim=True)) for v in (x, y))
+    normal, right, r = 0.0, 0.0, size // 2
+    for a, b in zip(sharp, blurred, strict=True):
+        shifted = F.unfold(a, size)[0].flip(0)  # a convolution turns its kernel
+        normal = normal + shifted @ shifted.T
+        right = right + shifted @ b[0, 0, r : b.shape[-2] - r, r : b.shape[-1] - r].flatten()
+    dirac = torch.zeros(size**2, dtype=torch.float64)
+    dirac[size**2 // 2] = 1
+    if normal.diagonal().max() < 1e-12:
+        return dirac.view(1, 1, size, size)
+    slack = 1e-6 * normal.diagonal().mean()  # between flat images any kernel will do
+    normal, right = normal.cpu() + slack * torch.eye(size**2), right.cpu() + slack * dirac
+    upper = cholesky(normal.numpy())
+    kernel, _ = nnls(upper, solve_triangular(upper, right.numpy(), trans="T"))
+    return torch.from_numpy(kernel / max(kernel.sum(), np.finfo(float).tiny)).view(1, 1, size, size)
 
 
 def _differences(z: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,17 +1,27 @@
 """Deblurring: VBDeblurNet for pages of print and for photographs, and its twin without a bound."""
 
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-from vbl.degradations import SHAKE, printed, shaken
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vbl.catalog import CATALOG
+from vbl.datasets import ImageSet, Sample, open_dataset, open_folder
+from vbl.deconvolution import kernel_of_pair
+from vbl.degradations import SHAKE, Degraded, printed, shaken
 from vbl.models import vbdeblur
-from vbl.pipeline import Degrade
+from vbl.pipeline import Degrade, Pixels, pack, random_crops
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 
 # Norms of the gradient of the loss, which counts the bound per value of an image. The restorer's is
 # the gradient of the squared error at a scale of 1/(2 eps0²), Kernel-Net's that of KL_h.
 CLIP = {"restorer": 1e3, "kernel": 1.0}
 
+UNSURE = 1e3  # C where the kernels were only estimated
 # The floor takes 0.4 % of a kernel.
 SMALL_KERNELS = {"kernel_size": SHAKE, "floor": 5e-5, "estimator": "KernelPlainNet"}
 RESTORER = {
@@ -74,5 +84,64 @@ VBDEBLUR_NATURAL = _recipe(
     shaken,
     BERKELEY,
 )
+
+
+def learn_to_deblur(pairs: str | Path, size: int = 31) -> Recipe:
+    """VBDeblurNet for pairs of photographs whose blur nobody knows: those of GoPro or RealBlur.
+
+    The kernel of each crop is the one that explains it best (`vbl.deconvolution.kernel_of_pair`),
+    and the prior is unsure of it: C is small. To be trained with
+    ``fit(learn_to_deblur("gopro/train"), preset="paper", data="gopro/sharp")``, where the second
+    folder, of sharp photographs, serves for watching it alone.
+
+    Args:
+        pairs: A set of pairs of the catalogue, or a folder of ``NAME_noisy`` and ``NAME_clean``.
+        size: Side of the kernels.
+    """
+    choices = {"kernel_size": size, "concentration": UNSURE}
+
+    def adapted(preset: Preset) -> Preset:
+        return replace(preset, config=replace(preset.config, **choices))
+
+    presets = {name: adapted(preset) for name, preset in VBDEBLUR_NATURAL.presets.items()}
+    return replace(
+        VBDEBLUR_NATURAL,
+        name="vbdeblur-pairs",
+        degrade=partial(crops_of_pairs, pairs=str(pairs), size=size),
+        validate=partial(shaken, size=size, std=2.55 / 255),
+        presets=presets,
+    )
+
+
+def crops_of_pairs(
+    x: Float[Tensor, "b c h w"],
+    *,
+    pairs: str,
+    size: int,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """As many crops of blurred photographs and their sharp partners, each with its kernel.
+
+    Args:
+        x: Crops of other photographs; only their number and size count.
+        pairs: As in `learn_to_deblur`.
+        size: Of the kernels.
+        generator: Source of randomness.
+    """
+    crops = random_crops(_pixels_of(pairs), x.shape[-1], len(x), generator=generator)
+    sharp, blurred = crops.chunk(2, 1)
+    return Degraded(blurred, sharp, kernel=kernel_of_pair(sharp, blurred, size))
+
+
+@cache
+def _pixels_of(pairs: str) -> Pixels:
+    found = open_dataset(pairs) if pairs in CATALOG else open_folder(pairs)
+
+    def both(name: str) -> Sample:
+        pair = found[name]
+        return Sample(name, torch.cat([pair.image, pair.degraded], 1))
+
+    return pack(ImageSet("pairs", {name: partial(both, name) for name in found.names}))
+
 
 DEBLURRING = (VBDEBLUR_TEXT, VBDEBLUR_TEXT_MSE, VBDEBLUR_NATURAL)
