@@ -14,7 +14,6 @@ from variation import Variation
 from vbl.datasets import open_dataset
 from vbl.metrics import psnr, ssim
 from vbl.models import vbdeblur
-from vbl.pipeline import seeded
 from vbl.protocols import degraded
 from vbl.recipes.deblurring import VBDEBLUR_TEXT
 
