@@ -10,6 +10,8 @@ PHOTOGRAPHS = (("cc15", {}), ("polyu100", {}))
 
 
 GRAIN = (("cbsd68", {"protocol": "grain"}),)
+PAGES = (("text_page", {"protocol": "printed"}),)
+SHAKEN = (("cbsd68", {"protocol": "shaken"}),)
 WHITE = tuple(("cbsd68", {"sigma": sigma}) for sigma in (10, 30, 50, 70))
 
 
@@ -161,6 +163,24 @@ QUEUE: dict[str, Job] = {
         why="a denoiser for photographs that has seen no pair but lud-vae-real's",
         scores=(("cc15", {}),),
     ),
+    "vbdeblur-text": Job(
+        recipe="vbdeblur-text",
+        preset="ship",
+        why="VBDeblurNet for pages of print that were shaken or are out of focus",
+        scores=PAGES,
+    ),
+    "vbdeblur-text-mse": Job(
+        recipe="vbdeblur-text-mse",
+        preset="ship",
+        why="its twin without the likelihood",
+        scores=PAGES,
+    ),
+    "vbdeblur-natural": Job(
+        recipe="vbdeblur-natural",
+        preset="ship",
+        why="VBDeblurNet for photographs that were shaken or are out of focus",
+        scores=SHAKEN,
+    ),
     "virnet-denoise-paper": Job(
         recipe="virnet-denoise",
         preset="paper",
@@ -229,6 +249,22 @@ QUEUE: dict[str, Job] = {
         preset="paper",
         why="LUD-VAE for the noise of photographs at the paper's size",
         scores=(("cc15", {}),),
+        half=True,
+        needs_gpu=True,
+    ),
+    "vbdeblur-text-paper": Job(
+        recipe="vbdeblur-text",
+        preset="paper",
+        why="VBDeblurNet for pages of print at the paper's size",
+        scores=PAGES,
+        half=True,
+        needs_gpu=True,
+    ),
+    "vbdeblur-natural-paper": Job(
+        recipe="vbdeblur-natural",
+        preset="paper",
+        why="VBDeblurNet for photographs at the paper's size",
+        scores=SHAKEN,
         half=True,
         needs_gpu=True,
     ),

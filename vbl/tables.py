@@ -169,6 +169,18 @@ TABLES: dict[str, Table] = {
         models={"input": "JPEG", "vdir-jpeg-rgb": "VDIR"},
         columns=_columns({"LIVE1": "live1"}, _QUALITIES_RGB),
     ),
+    "vbdeblur-pages": Table(
+        paper=None,
+        protocol="printed",
+        models=dict.fromkeys(("input", "vbdeblur-text-mse", "vbdeblur-text")),
+        columns=(Column("Text", "24 pages", "text_page", {}),),
+    ),
+    "vbdeblur-photographs": Table(
+        paper=None,
+        protocol="shaken",
+        models=dict.fromkeys(("input", "vbdeblur-natural")),
+        columns=(Column("CBSD68", "shaken", "cbsd68", {}),),
+    ),
     "real-noise": Table(
         paper=None,
         protocol="pairs",
