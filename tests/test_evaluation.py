@@ -16,12 +16,13 @@ from vbl.degradations import Degraded, blind_sr
 from vbl.devices import find_device
 from vbl.evaluation import evaluate, inferred
 from vbl.images import UnreadableImage, write
-from vbl.kernels import gaussian_kernel, random_gaussian_parameters
+from vbl.kernels import gaussian_kernel, random_gaussian_parameters, virnet_test_kernels
 from vbl.methods import find_method
 from vbl.metrics import psnr
 from vbl.models.supervised import Config, Supervised
 from vbl.networks import FFDNet
 from vbl.restoration import Restoration
+from vbl.synthetic import dead_leaves
 
 needs_data = pytest.mark.skipif("VBL_DATA" not in os.environ, reason="needs the sets of VBL_DATA")
 
@@ -292,6 +293,20 @@ def test_kernels_are_compared_with_the_truth(folder):
     assert report.inferred["kernel_mse"] > 1e-4
     means = sum(row["kernel_mse"] for row in report.per_kernel) / 7
     assert report.inferred["kernel_mse"] == pytest.approx(means)
+    kernels = virnet_test_kernels(2)
+    cosines = kernels[:, 0, 10, 10] / kernels.square().sum((1, 2, 3)).sqrt()
+    assert report.inferred["kernel_cosine"] == pytest.approx(cosines.mean().item(), rel=1e-5)
+
+
+def test_registered_pairs_are_compared_after_a_shift_is_undone(tmp_path):
+    x = dead_leaves((64, 70), generator=torch.Generator().manual_seed(0))
+    write(tmp_path / "1_clean.png", x[..., 3:])
+    write(tmp_path / "1_noisy.png", x[..., :-3])
+    shifted, in_place = (
+        evaluate("input", tmp_path, protocol=name, progress=False).psnr
+        for name in ("pairs", "registered-pairs")
+    )
+    assert in_place > shifted + 10
 
 
 def test_the_mean_kernel_is_the_best_constant_answer_to_the_training_kernels(folder):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import map_coordinates
 from skimage.metrics import structural_similarity
 
-from vbl.metrics import CONVENTIONS, luma, psnr, ssim
+from vbl.metrics import CONVENTIONS, luma, psnr, registered, ssim
+from vbl.synthetic import dead_leaves
 
 
 def pair(b=2, c=3, side=40, std=0.1):
@@ -124,3 +126,21 @@ def test_unfitting_arguments_are_named():
 def test_images_that_require_gradients_can_be_measured():
     x, y = pair()
     assert torch.equal(ssim(y.requires_grad_(), x), ssim(y.detach(), x))
+
+
+def test_registration_undoes_a_shift_by_parts_of_a_pixel_and_no_more():
+    wide = dead_leaves((72, 72), generator=torch.Generator().manual_seed(0)).double()
+    rows = torch.arange(4.0, 68, dtype=torch.float64)
+    x, moved = (cut(wide, rows, columns) for columns in (rows, rows + 1.3))
+    inner = (..., slice(8, -8), slice(8, -8))
+    before = psnr(moved[inner], x[inner], "float")
+    after = psnr(registered(moved, x)[inner], x[inner], "float")
+    assert after > before + 8
+    assert (registered(x, x) - x).abs().max() < 1e-6
+
+
+def cut(image, rows, columns):
+    """A part of an image at fractional places, by cubic splines."""
+    places = np.stack(np.meshgrid(rows.numpy(), columns.numpy(), indexing="ij"))
+    parts = [map_coordinates(channel, places) for channel in image[0].numpy()]
+    return torch.from_numpy(np.stack(parts))[None].clamp(0, 1)

@@ -110,6 +110,15 @@ def test_the_widths_of_vdirs_kernels_are_variances():
     assert eigenvalues.tolist() == pytest.approx([1, 4], rel=1e-2)
 
 
+def test_every_page_is_shaken_in_its_own_way_and_again_in_the_same():
+    samples = [Sample(str(n), torch.rand(1, 1, 24, 24)) for n in range(2)]
+    runs = [[pair for _, pair in degraded(samples, "printed", {})] for _ in range(2)]
+    for one, again in zip(*runs, strict=True):
+        assert torch.equal(one.y, again.y) and one.kernel.shape == (1, 1, 9, 9)
+        assert one.x.shape == (1, 3, 24, 24)
+    assert not torch.equal(runs[0][0].kernel, runs[0][1].kernel)
+
+
 def test_jpeg_of_the_luma_has_one_channel_and_of_colours_three():
     pictures = samples((16, 16))
     ((_, grey),) = degraded(pictures, "vdir-table-6", {"quality": 10})

@@ -127,6 +127,7 @@ EQUATIONS = (
         moments,
         MONTE_CARLO,
         FIVE_STANDARD_ERRORS,
+        label="eq-vbd-moments",
     ),
     _vbd(
         "6",
@@ -136,6 +137,7 @@ EQUATIONS = (
         (with_floor,),
         floor_keeps_a_kernel,
         ALGEBRA,
+        label="eq-vbd-floor",
         erratum="erratum-vbdeblur-6",
     ),
     _vbd(
@@ -147,6 +149,7 @@ EQUATIONS = (
         (),
         bounds_and_gaps,
         ALGEBRA,
+        label="eq-vbd-bound",
     ),
     _vbd(
         "15",

@@ -24,8 +24,8 @@ CLIP = {"restorer": 1e3, "kernel": 1.0}
 UNSURE = 1e3  # C where the kernels were only estimated
 # The floor takes 0.4 % of a kernel.
 SMALL_KERNELS = {"kernel_size": SHAKE, "floor": 5e-5, "estimator": "KernelPlainNet"}
-# Of the restorers, the residual U-Net learns the fastest: after two minutes on a CPU its pages are a
-# decibel better than those of the paper's Deblur-Net, which is trained at the paper's size.
+# The residual U-Net learns the faster: after two minutes on a CPU its pages are a decibel better
+# than those of the paper's Deblur-Net, which the preset "paper" has.
 RESTORER = {
     "quick": {"widths": (16, 32, 48), "blocks": 1},
     "classroom": {"widths": (24, 48, 64), "blocks": 1},
