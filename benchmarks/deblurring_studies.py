@@ -17,7 +17,7 @@ from vbl.models import vbdeblur
 from vbl.protocols import degraded
 from vbl.recipes.deblurring import VBDEBLUR_TEXT
 
-STEPS, PAGES = 500, 250
+STEPS, PAGES = 400, 250
 SMALL = VBDEBLUR_TEXT.presets["quick"]
 MSE = ("clean image", "kernel")
 SEEN = 0.005  # from where on an entry of a kernel counts for the coverage
