@@ -1,5 +1,7 @@
 """Regions: every pixel is restored, equal answers blend to themselves, each has its own kernel."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tiny_deblurring import tiny
@@ -19,6 +21,8 @@ class Brighter(nn.Module):
 
 class Larger(nn.Module):
     """Super-resolution by two."""
+
+    config = SimpleNamespace(scale=2)
 
     def restore(self, y):
         """An image of twice the size."""
