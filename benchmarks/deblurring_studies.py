@@ -17,7 +17,7 @@ from vbl.models import vbdeblur
 from vbl.protocols import degraded
 from vbl.recipes.deblurring import VBDEBLUR_TEXT
 
-STEPS, PAGES = 400, 250
+STEPS, PAGES = 300, 250
 SMALL = VBDEBLUR_TEXT.presets["quick"]
 MSE = ("clean image", "kernel")
 SEEN = 0.005  # from where on an entry of a kernel counts for the coverage
@@ -69,10 +69,10 @@ DEBLURRING: dict[str, Variation] = {
     "MSE, told nothing, no clip": page(2, NO_CLIP, told="nothing", trained=MSE),
     "bound, told nothing, no clip": page(2, NO_CLIP, told="nothing"),
     "Kernel-Net of normalised features": page(
-        2, estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
+        estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
     ),
     "likelihood teaches all": page(likelihood_teaches="all"),
-    "gradient flows": page(2, gradient="flow"),
+    "gradient flows": page(gradient="flow"),
     "learned concentration": page(kernel_posterior="learned"),
     "Deblur-Net, bound": page(2, **DEBLUR_NET),
     "Deblur-Net, MSE": page(2, trained=MSE, **DEBLUR_NET),

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.ndimage import shift
+from scipy.optimize import minimize
 from skimage.metrics import structural_similarity
-from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
 
@@ -176,21 +176,45 @@ def _square_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def registered(
-    estimate: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"]
+    estimate: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"], reach: int = 8
 ) -> Float[Tensor, "b c h w"]:
-    """Images moved onto the truth, by whole and tenth parts of a pixel, all channels alike.
+    """Images moved to where they fit the truth best, by parts of a pixel, all channels alike.
 
     Blind deconvolution knows an image up to a shift: h moved one way and z the other make the same
-    y. Found by the phases of the spectra (`skimage.registration`), done with cubic splines.
+    y. The shift with the least squared error is searched among whole pixels first, as
+    :cite:t:`levin2009understanding` do, then between them, with cubic splines.
 
     Args:
-        estimate: Images (B, C, H, W).
+        estimate: Images (B, C, H, W), larger than twice `reach` + 4.
         truth: Images of the same shape.
+        reach: The largest shift that is tried, in pixels.
+
+    Raises:
+        ValueError: If the images are too small.
     """
-    moved = []
-    for image, goal in zip(estimate.detach().cpu(), truth.detach().cpu(), strict=True):
-        found, *_ = phase_cross_correlation(
-            goal.mean(0).numpy(), image.mean(0).numpy(), upsample_factor=10
-        )
-        moved.append(np.stack([shift(c, found, mode="nearest") for c in image.numpy()]))
+    if min(truth.shape[-2:]) <= 2 * reach + 4:
+        raise ValueError(f"expected sides above {2 * reach + 4}, got {tuple(truth.shape[-2:])}")
+    pairs = zip(estimate.detach().cpu(), truth.detach().cpu(), strict=True)
+    moved = [_registered(image.numpy(), goal.numpy(), reach) for image, goal in pairs]
     return torch.from_numpy(np.stack(moved)).to(estimate)
+
+
+def _registered(image: np.ndarray, goal: np.ndarray, reach: int) -> np.ndarray:
+    inside = (slice(reach + 2, -reach - 2),) * 2
+    grey, wanted = image.mean(0), goal.mean(0)[inside]
+
+    def error(by: np.ndarray) -> float:
+        if np.abs(by).max() > reach:
+            return np.inf
+        return float(np.square(shift(grey, by, mode="nearest")[inside] - wanted).mean())
+
+    whole = [np.array(by) for by in np.ndindex(2 * reach + 1, 2 * reach + 1)]
+    whole = [
+        (np.square(np.roll(grey, by - reach, (0, 1))[inside] - wanted).mean(), tuple(by))
+        for by in whole
+    ]
+    start = np.array(min(whole)[1]) - reach
+    simplex = start + np.array([(0, 0), (0.5, 0), (0, 0.5)])
+    options = {"initial_simplex": simplex, "xatol": 0.02, "fatol": 1e-9}
+    by = minimize(error, start, method="Nelder-Mead", options=options).x
+    return np.stack([shift(channel, by, mode="nearest") for channel in image])
