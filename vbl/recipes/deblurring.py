@@ -1,5 +1,6 @@
 """Deblurring: VBDeblurNet for pages of print and for photographs, and its twin without a bound."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -39,15 +40,20 @@ KERNEL = {
 STEPS = {"quick": 300, "classroom": 1500, "ship": 4500}
 
 
-def _preset(size: str, **choices: Any) -> Preset:
+def _preset(size: str, steps: int, **choices: Any) -> Preset:
     sizes = {"restorer": "ResUNet", "options": RESTORER[size]}
     sizes |= {"code_width": 16, "estimator_options": KERNEL[size]}
     config = vbdeblur.Config(**SMALL_KERNELS, **sizes, **choices)
-    return Preset(config=config, steps=STEPS[size], clip=CLIP)
+    return Preset(config=config, steps=steps, clip=CLIP)
 
 
 def _recipe(
-    name: str, about: str, degrade: Degrade, data: tuple[str, ...], **choices: Any
+    name: str,
+    about: str,
+    degrade: Degrade,
+    data: tuple[str, ...],
+    steps: Mapping[str, int] = STEPS,
+    **choices: Any,
 ) -> Recipe:
     """One task, at every size; for the sizes of the paper, the kernels are still small."""
     config = vbdeblur.Config(**SMALL_KERNELS, **choices)
@@ -61,7 +67,7 @@ def _recipe(
         degrade=degrade,
         validate=partial(degrade, std=2.55 / 255),
         data=data,
-        presets={size: _preset(size, **choices) for size in STEPS} | {"paper": paper},
+        presets={size: _preset(size, steps[size], **choices) for size in steps} | {"paper": paper},
     )
 
 
@@ -85,6 +91,7 @@ VBDEBLUR_NATURAL = _recipe(
     "VBDeblurNet for photographs, shaken or out of focus",
     shaken,
     BERKELEY,
+    STEPS | {"ship": 3000},
 )
 
 
