@@ -49,7 +49,7 @@ ESTIMATORS: dict[str, type[Network]] = {
     "KernelPlainNet": KernelPlainNet,
 }
 TERMS = ("blurred image", "clean image", "kernel")
-LARGEST_FACTOR = math.log(100)  # by which a learned concentration may differ from C
+LARGEST_FACTOR = math.log(1000)  # by which a learned concentration may differ from C
 
 
 @dataclass(frozen=True)
