@@ -65,14 +65,14 @@ DEBLURRING: dict[str, Variation] = {
     "MSE, told the kernel": page(3, trained=MSE),
     "bound, told nothing": page(3, told="nothing"),
     "MSE, told nothing": page(3, told="nothing", trained=MSE),
-    "MSE, told nothing, unit scale, no clip": page(2, told="nothing", **PLAIN),
-    "MSE, told nothing, no clip": page(2, NO_CLIP, told="nothing", trained=MSE),
-    "bound, told nothing, no clip": page(2, NO_CLIP, told="nothing"),
+    "MSE, told nothing, unit scale, no clip": page(3, told="nothing", **PLAIN),
+    "MSE, told nothing, no clip": page(3, NO_CLIP, told="nothing", trained=MSE),
+    "bound, told nothing, no clip": page(3, NO_CLIP, told="nothing"),
     "Kernel-Net of normalised features": page(
-        estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
+        3, estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
     ),
-    "likelihood teaches all": page(likelihood_teaches="all"),
-    "gradient flows": page(gradient="flow"),
+    "likelihood teaches all": page(3, likelihood_teaches="all"),
+    "gradient flows": page(3, gradient="flow"),
     "learned concentration": page(kernel_posterior="learned"),
     "Deblur-Net, bound": page(2, **DEBLUR_NET),
     "Deblur-Net, MSE": page(2, trained=MSE, **DEBLUR_NET),
