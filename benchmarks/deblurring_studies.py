@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.distributions import Dirichlet
 from variation import Variation
 
-from vbl.datasets import open_dataset
-from vbl.metrics import psnr, ssim
+from vbl.evaluation import psnr, ssim
+from vbl.evaluation.protocols import degraded
+from vbl.images import open_dataset
 from vbl.models import vbdeblur
-from vbl.protocols import degraded
 from vbl.recipes.deblurring import VBDEBLUR_TEXT
 
 STEPS, PAGES = 300, 250

@@ -11,14 +11,11 @@ import torch
 from torch import Tensor, nn
 from variation import Variation, some_of_cbsd68
 
-from vbl.checkpoints import load
-from vbl.datasets import ImageSet, Sample, open_dataset
-from vbl.degradations import Degraded, awgn, grain, jpeg
-from vbl.evaluation import evaluate
-from vbl.latents import middles, mmd
-from vbl.metrics import psnr
-from vbl.models import lud_vae, vdir
-from vbl.pipeline import Degrade, Pixels, pack, random_crops, seeded
+from vbl.degradations import Degrade, Degraded, awgn, grain, jpeg
+from vbl.evaluation import evaluate, psnr
+from vbl.figures import autocorrelation, histogram_kl, middles, mmd, noise_level_function
+from vbl.images import ImageSet, Pixels, Sample, open_dataset, pack, random_crops
+from vbl.models import load, lud_vae, vdir
 from vbl.recipes import Preset, Recipe
 from vbl.recipes.lud_vae import (
     LUD_VAE_CORRELATED,
@@ -35,8 +32,8 @@ from vbl.recipes.lud_vae import (
     unpaired,
 )
 from vbl.recipes.vdir import CLIP, RIR
-from vbl.residuals import autocorrelation, histogram_kl, noise_level_function
 from vbl.training import fit
+from vbl.utils import seeded
 
 STEPS, DENOISER_STEPS, BRIEF = 450, 400, 300
 WHITE, FAINT_WHITE = (10 / 255, 30 / 255), (1 / 255, 8 / 255)

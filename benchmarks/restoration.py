@@ -16,10 +16,11 @@ import measuring
 import torch
 from torch import nn
 
-from vbl.checkpoints import index, load
+from vbl.evaluation import save_result
+from vbl.models import load
+from vbl.models.checkpoints import index
 from vbl.recipes import RECIPES, find_recipe
 from vbl.restoration import is_told
-from vbl.results import save_result
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:

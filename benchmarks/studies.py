@@ -18,19 +18,16 @@ from lud_vae_studies import LEARNED, PAIRS, learned_scores, pairs_scores
 from torch import Tensor, nn
 from variation import Variation, some_of_cbsd68, trained
 
-from vbl.datasets import ImageSet, open_dataset
-from vbl.degradations import Degraded, awgn, blurred, correlated, jpeg
-from vbl.evaluation import evaluate
-from vbl.kernels import gaussian_kernel
-from vbl.latents import linear_r2, middles, pooled
-from vbl.metrics import luma, psnr
+from vbl.degradations import Degraded, awgn, blurred, correlated, gaussian_kernel, jpeg
+from vbl.evaluation import evaluate, load_result, psnr, save_result
+from vbl.figures import linear_r2, middles, pooled
+from vbl.images import ImageSet, luma, open_dataset
 from vbl.models import supervised, vdir, virnet
-from vbl.pipeline import seeded
 from vbl.recipes import Preset, Recipe
 from vbl.recipes.denoising import RESUNET, VIRNET_CLIP, VIRNET_DENOISE
 from vbl.recipes.super_resolution import VIRNET_SR_X4
 from vbl.recipes.vdir import CLIP, DETAIL, VDIR_DENOISE, VDIR_JPEG, VDIR_REAL
-from vbl.results import load_result, save_result
+from vbl.utils import seeded
 
 STEPS = 1000
 WIDTHS, SIGMA_WIDTH = (16, 32, 48), 16

@@ -21,14 +21,12 @@ import torch
 from restoration import build
 from torch.nn import functional as F
 
-from vbl.checkpoints import load
-from vbl.datasets import open_dataset
+from vbl.cli.photos import restore_file
 from vbl.degradations import awgn
-from vbl.images import write
-from vbl.photo_files import restore_file
-from vbl.restoration import is_told, restore
-from vbl.results import save_result
-from vbl.tiling import receptive_radius
+from vbl.evaluation import save_result
+from vbl.images import open_dataset, write
+from vbl.models import load
+from vbl.restoration import is_told, receptive_radius, restore
 
 
 def make_photograph(path: Path, megapixels: float) -> None:

@@ -25,13 +25,14 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from vbl.degradations import Degraded
-from vbl.devices import bf16_pays
+from vbl.evaluation import save_result
+from vbl.images import pack
 from vbl.networks import Network
-from vbl.pipeline import Batches, pack
 from vbl.recipes import RECIPES, Preset, Recipe, find_recipe
-from vbl.results import save_result
-from vbl.runs import training_and_held_out
 from vbl.training import Learner
+from vbl.training.batches import Batches
+from vbl.training.data import training_and_held_out
+from vbl.utils import bf16_pays
 
 Calls = list[tuple[str, tuple[Tensor, ...]]]  # names of networks and what they were called with
 

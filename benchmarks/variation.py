@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from vbl.checkpoints import load
-from vbl.datasets import ImageSet, open_dataset
+from vbl.images import ImageSet, open_dataset
+from vbl.models import load
 from vbl.recipes import Preset, Recipe
 from vbl.training import fit
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from picture_files import COLOUR, DEEP, animated, encoded, png, png16, tiff16
 from PIL import Image
 
-from vbl import images
+from vbl.images import files as images
 
 FLOATS = np.full((4, 4), 0.5, np.float32)
 NOT_FINITE = FLOATS.copy()

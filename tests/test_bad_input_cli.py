@@ -8,7 +8,7 @@ import torch
 from tiny_runs import TINY
 
 from vbl import recipes
-from vbl.cli import main
+from vbl.cli.main import main
 
 LINE = "train tiny --preset quick --data pictures --folder run"
 
@@ -198,7 +198,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(tiny):
         "import resource\n"
         "from tiny_runs import TINY\n"
         "from vbl.recipes import RECIPES\n"
-        "from vbl.cli import main\n"
+        "from vbl.cli.main import main\n"
         "RECIPES['tiny'] = TINY\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"  # the kernel's own refusal
         f"raise SystemExit(main({shlex.split(LINE)}))"

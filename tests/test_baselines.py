@@ -3,20 +3,19 @@
 import pytest
 import torch
 
-from vbl.baselines import (
+from vbl.degradations import awgn, blind_sr, blurred, motion_kernel, virnet_test_kernels
+from vbl.degradations.operators import bicubic_upsample, blur
+from vbl.evaluation import psnr
+from vbl.images import dead_leaves
+from vbl.restoration import (
     bicubic,
     non_local_means,
     richardson_lucy,
     total_variation,
-    transfer_function,
     wavelet_shrinkage,
     wiener,
 )
-from vbl.degradations import awgn, blind_sr, blurred
-from vbl.kernels import motion_kernel, virnet_test_kernels
-from vbl.metrics import psnr
-from vbl.operators import bicubic_upsample, blur
-from vbl.synthetic import dead_leaves
+from vbl.restoration.classical import transfer_function
 
 
 def seeded():

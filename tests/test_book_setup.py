@@ -44,7 +44,7 @@ def test_every_public_module_is_in_the_reference():
     shown = re.findall(r"automodule:: (vbl\.[\w.]+)", (BOOK / "api.md").read_text("utf-8"))
     assert len(shown) == len(set(shown))
     missing = modules - set(shown)
-    assert all(name.startswith("vbl.equations.") for name in missing)
+    assert all(name.startswith("equations.") for name in missing)
 
 
 def test_only_the_books_own_small_files_are_loaded_on_every_page():

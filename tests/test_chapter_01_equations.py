@@ -7,11 +7,11 @@ import pytest
 import torch
 from scipy import optimize, stats
 
-from vbl.baselines import transfer_function, wiener
-from vbl.degradations import blind_sr, blurred, poisson_gaussian
-from vbl.kernels import motion_kernel
-from vbl.metrics import psnr
-from vbl.operators import blur, downsample
+from vbl.degradations import blind_sr, blurred, motion_kernel, poisson_gaussian
+from vbl.degradations.operators import blur, downsample
+from vbl.evaluation import psnr
+from vbl.restoration import wiener
+from vbl.restoration.classical import transfer_function
 
 LAPLACIAN = torch.tensor([[[[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]]]], dtype=torch.float64)
 

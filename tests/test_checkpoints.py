@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import vbl
-from vbl import checkpoints
-from vbl.checkpoints import BadCheckpoint, ffdnet, load, load_weights, read_weights, save_weights
-from vbl.datasets import DataUnavailable, UnknownName
-from vbl.models import virnet
+from vbl.images import DataUnavailable
+from vbl.models import BadCheckpoint, checkpoints, load, load_weights, save_weights, virnet
+from vbl.models.checkpoints import ffdnet, read_weights
 from vbl.models.supervised import Config, Supervised
 from vbl.recipes import RECIPES
+from vbl.utils import UnknownName
 
 TINY = Config("DnCNN", {"width": 4, "depth": 3})
 

@@ -11,8 +11,8 @@ import pytest
 import tiny_runs
 
 from vbl import recipes
-from vbl.cli import main, parse
-from vbl.commands import COMMANDS, Data, Evaluate, Fetch, Restore, Train
+from vbl.cli.commands import COMMANDS, Data, Evaluate, Fetch, Restore, Train
+from vbl.cli.main import main, parse
 
 TINY = "import tiny_runs; from vbl.recipes import RECIPES; RECIPES['tiny'] = tiny_runs.TINY\n"
 
@@ -50,9 +50,8 @@ def test_every_page_of_help_says_what_it_does_and_gives_an_example(command, caps
 
 
 def test_help_is_printed_without_importing_torch():
-    code = (
-        "import sys; from vbl.cli import main; main(['--help']); assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from vbl.cli.main import main; main(['--help'])"
+    code += "; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -172,7 +171,7 @@ def test_ctrl_c_keeps_the_state_and_the_printed_line_goes_on(tiny):
         "    if done == 5: os.kill(os.getpid(), signal.SIGINT)\n"
         "    note(self, done, outcome)\n"
         "runs.Journal.note = interrupted\n"
-        f"from vbl.cli import main; raise SystemExit(main({shlex.split(line)}))"
+        f"from vbl.cli.main import main; raise SystemExit(main({shlex.split(line)}))"
     )
     result = tiny_runs.run_python(code, tiny, check=False)
     assert result.returncode == 130
@@ -237,14 +236,14 @@ def test_the_folder_of_a_run_can_be_evaluated(tiny, capsys):
 def test_a_report_is_kept_under_a_name(tiny, capsys, monkeypatch):
     kept = {}
     monkeypatch.setattr(
-        "vbl.results.save_result", lambda name, what, **_: kept.update({name: what})
+        "vbl.evaluation.save_result", lambda name, what, **_: kept.update({name: what})
     )
     assert vbl("evaluate input pictures --sigma 25 --json --save mine") == 0
     assert kept == {"mine": json.loads(capsys.readouterr().out)}
 
 
 def test_a_table_is_recomputed_for_the_models_that_are_named(capsys, monkeypatch):
-    monkeypatch.setattr("vbl.reproduce.reproduce", lambda table, **options: (table, options))
+    monkeypatch.setattr("vbl.evaluation.reproduce", lambda table, **options: (table, options))
     assert vbl("reproduce virnet-table-2 --models ffdnet dncnn --device cpu") == 0
     asked = ("virnet-table-2", {"models": ("ffdnet", "dncnn"), "device": "cpu"})
     assert capsys.readouterr().out == f"{asked}\n"
@@ -268,7 +267,7 @@ def test_the_list_of_sets_says_what_is_here_and_on_which_terms(tiny, capsys):
 
 
 def test_a_set_that_is_fetched_says_where_it_is_and_on_which_terms(tiny, capsys, monkeypatch):
-    monkeypatch.setattr("vbl.download.fetch", lambda name, *, folder=None: folder)
+    monkeypatch.setattr("vbl.images.download.fetch", lambda name, *, folder=None: folder)
     assert vbl("data fetch div2k_valid --folder here") == 0
     assert capsys.readouterr().out == "div2k_valid is in here\nterms: academic research only\n"
 

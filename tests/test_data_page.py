@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from vbl.catalog import CATALOG, Folder
-from vbl.download import DOWNLOADS
-from vbl.photographs import PHOTOGRAPHS
+from vbl.images import CATALOG, PHOTOGRAPHS
+from vbl.images.catalog import Folder
+from vbl.images.download import DOWNLOADS
 
 
 def test_the_page_about_the_data_states_what_the_catalogue_states():

@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from vbl import datasets, images
-from vbl.catalog import CATALOG, Folder, Pairs
-from vbl.datasets import DataUnavailable, UnknownName, crops, open_dataset, open_folder, photo
-from vbl.photographs import PHOTOGRAPHS
+from vbl.images import (
+    CATALOG,
+    PHOTOGRAPHS,
+    DataUnavailable,
+    datasets,
+    open_dataset,
+    open_folder,
+    photo,
+)
+from vbl.images import files as images
+from vbl.images.catalog import Folder, Pairs
+from vbl.utils import UnknownName
 
 DATA = os.environ.get("VBL_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="VBL_DATA is not set: no local image sets here")
@@ -250,12 +258,6 @@ def test_samples_are_compared_by_identity(tmp_path):
     assert {sample, pictures[0], sample} > {sample}
 
 
-def test_the_generator_of_crops_is_given_by_name(tmp_path):
-    pictures = open_folder(make_folder(tmp_path, a=(1, 4, 4)))
-    with pytest.raises(TypeError):
-        crops(pictures, 2, 1, torch.Generator())
-
-
 def test_noisy_and_clean_pictures_are_paired(tmp_path):
     make_folder(tmp_path, x_noisy=(9, 4, 4), x_clean=(5, 4, 4), y_noisy=(8, 4, 4))
     images.write(tmp_path / "y_clean.jpg", torch.zeros(1, 3, 4, 4))
@@ -319,42 +321,3 @@ def test_a_pair_of_two_sizes_is_refused(tmp_path):
 
 
 # Crops -----------------------------------------------------------------------------------------
-
-
-def test_crops_come_from_every_picture_and_every_place(tmp_path):
-    ramp = torch.arange(36).reshape(1, 1, 6, 6).expand(1, 3, 6, 6) / 255
-    images.write(tmp_path / "a.png", ramp)
-    images.write(tmp_path / "b.png", ramp + 100 / 255)
-    found = crops(open_folder(tmp_path), 4, 400, generator=torch.Generator().manual_seed(0))
-    assert found.shape == (400, 3, 4, 4)
-    corners = {round(255 * value) for value in found[:, 0, 0, 0].tolist()}
-    places = {6 * row + column for row in range(3) for column in range(3)}
-    assert corners == places | {100 + place for place in places}
-
-
-def test_the_same_seed_cuts_the_same_crops():
-    leaves = open_dataset("dead_leaves")[:2]
-    generators = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
-    one, two, other = (crops(leaves, 32, 4, generator=generator) for generator in generators)
-    assert torch.equal(one, two)
-    assert not torch.equal(one, other)
-
-
-def test_a_picture_smaller_than_a_crop_is_named(tmp_path):
-    pictures = open_folder(make_folder(tmp_path, small=(1, 7, 20)))
-    with pytest.raises(ValueError, match=r"^small is 7 x 20, smaller than a crop of 8$"):
-        crops(pictures, 8, 1)
-
-
-def test_grey_and_colour_crops_do_not_mix(tmp_path):
-    make_folder(tmp_path, colour=(1, 8, 8))
-    images.write(tmp_path / "grey.png", torch.zeros(1, 1, 8, 8))
-    with pytest.raises(ValueError, match=r"cannot mix grey \(grey\) and colour \(colour\)"):
-        crops(open_folder(tmp_path), 4, 50, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.mark.parametrize(("size", "n"), [(0, 1), (4, 0), (-1, 1)])
-def test_crops_of_no_size_are_refused(tmp_path, size, n):
-    pictures = open_folder(make_folder(tmp_path, a=(1, 8, 8)))
-    with pytest.raises(ValueError, match=f"got 1 pictures, size {size}, n {n}"):
-        crops(pictures, size, n)

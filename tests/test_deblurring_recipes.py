@@ -5,13 +5,11 @@ import dataclasses
 import torch
 from tiny_deblurring import parameters, seeded
 
-from vbl.degradations import blurred, printed, shaken
-from vbl.images import write
-from vbl.kernels import motion_kernel
+from vbl.degradations import blurred, motion_kernel, printed, shaken
+from vbl.images import dead_leaves, text_page, write
 from vbl.models.vbdeblur import TERMS
 from vbl.recipes import RECIPES
 from vbl.recipes.deblurring import learn_to_deblur
-from vbl.synthetic import dead_leaves, text_page
 
 
 def test_pages_are_printed_in_colours_and_repeat_with_their_seed():

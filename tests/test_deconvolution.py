@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from vbl.deconvolution import kernel_of_pair, least_squares
-from vbl.degradations import blind_sr, blurred
-from vbl.kernels import gaussian_kernel, motion_kernel
-from vbl.metrics import psnr
-from vbl.operators import SAMPLINGS, blur
-from vbl.synthetic import dead_leaves
+from vbl.degradations import blind_sr, blurred, gaussian_kernel, motion_kernel
+from vbl.degradations.operators import SAMPLINGS, blur
+from vbl.evaluation import psnr
+from vbl.images import dead_leaves
+from vbl.restoration import kernel_of_pair, least_squares
 
 
 def some_kernel(lambda1_sq=2.0, lambda2_sq=0.8, rho=0.5):

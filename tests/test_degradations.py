@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from vbl.camera import bayer_masks, demosaic, develop, expose, linear_to_srgb, sense, srgb_to_linear
 from vbl.degradations import (
     DEGRADATIONS,
     awgn,
@@ -16,10 +15,12 @@ from vbl.degradations import (
     jpeg,
     noniid,
     poisson_gaussian,
+    virnet_test_kernels,
 )
-from vbl.kernels import virnet_test_kernels
-from vbl.operators import bicubic_downsample, blur, downsample
-from vbl.residuals import autocorrelation
+from vbl.degradations.camera import bayer_masks, demosaic, develop, expose, sense
+from vbl.degradations.operators import bicubic_downsample, blur, downsample
+from vbl.figures import autocorrelation
+from vbl.images import linear_to_srgb, srgb_to_linear
 
 ADDITIVE = ["awgn", "noniid", "poisson_gaussian", "correlated"]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from probability import CONCENTRATIONS, F64, SCALES, SHAPES, assert_finite, f64, seeded
 
-from vbl import distributions as vd
+from vbl.probability import distributions as vd
 
 CLOSED_FORMS = {
     "inverse_gamma_log_prob": (vd.inverse_gamma_log_prob, (0.011, 23.5, 0.245)),

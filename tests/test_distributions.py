@@ -13,7 +13,7 @@ from probability import ALPHA0, DIRICHLETS, F64, KAPPA0, C, assert_monte_carlo, 
 from scipy import integrate, special, stats
 from torch import distributions as td
 
-from vbl import distributions as vd
+from vbl.probability import distributions as vd
 
 # (a_q, b_q, a_p, b_p): VIRNet's posterior and prior, its kernel's, VDN's, a VDN far off, a floor.
 INVERSE_GAMMAS = [(a - 1, a * 0.013, a - 1, a * 0.01) for a in ALPHA0] + [

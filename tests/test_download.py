@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from vbl import download, images
-from vbl.archives import UnpackError, unpack
-from vbl.datasets import UnknownName, open_folder
-from vbl.download import DOWNLOADS, Download, DownloadError, Manual, fetch
+from vbl.images import download, open_folder
+from vbl.images import files as images
+from vbl.images.archives import UnpackError, unpack
+from vbl.images.download import DOWNLOADS, Download, DownloadError, Manual, fetch
+from vbl.utils import UnknownName
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from vbl.elbo import Elbo, per_image
+from vbl.probability import Elbo, per_image
 
 NUMEL = 3 * 8 * 8
 

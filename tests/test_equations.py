@@ -11,10 +11,10 @@ import torch
 from test_notation import NAMES, known_to_mathjax, load, macros_in
 from torch.distributions import Gamma
 
+from equations import EQUATIONS, PAPERS
+from equations.equation import Quadrature, real, relative, seeded, standard_errors, worst
 from vbl.degradations import Degraded
-from vbl.elbo import Elbo
-from vbl.equations import EQUATIONS, PAPERS
-from vbl.equations.equation import Quadrature, real, relative, seeded, standard_errors, worst
+from vbl.probability import Elbo
 
 BOOK = Path(__file__).parent.parent / "book"
 vbl_equations = load(BOOK / "_ext" / "vbl_equations.py")

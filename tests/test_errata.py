@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.distributions import Dirichlet
 
-from vbl.distributions import kl_dirichlet, kl_inverse_gamma, kl_normal
-from vbl.equations import lud_vae, vdir, virnet
-from vbl.equations.densities import kl_inverse_gammas_by_quadrature
-from vbl.equations.equation import Quadrature, real
+from equations import lud_vae, vdir, virnet
+from equations.densities import kl_inverse_gammas_by_quadrature
+from equations.equation import Quadrature, real
+from vbl.probability import kl_dirichlet, kl_inverse_gamma, kl_normal
 
 
 def factor_times(factor, xi, beta):

@@ -10,19 +10,21 @@ import pytest
 import torch
 from torch import nn
 
-from vbl.datasets import UnknownName, open_dataset
-from vbl.deconvolution import least_squares
-from vbl.degradations import Degraded, blind_sr
-from vbl.devices import find_device
-from vbl.evaluation import evaluate, inferred
-from vbl.images import UnreadableImage, write
-from vbl.kernels import gaussian_kernel, random_gaussian_parameters, virnet_test_kernels
-from vbl.methods import find_method
-from vbl.metrics import psnr
+from vbl.degradations import (
+    Degraded,
+    blind_sr,
+    gaussian_kernel,
+    random_gaussian_parameters,
+    virnet_test_kernels,
+)
+from vbl.evaluation import evaluate, psnr
+from vbl.evaluation.evaluate import inferred
+from vbl.images import UnreadableImage, dead_leaves, open_dataset, write
+from vbl.models import Restoration
 from vbl.models.supervised import Config, Supervised
 from vbl.networks import FFDNet
-from vbl.restoration import Restoration
-from vbl.synthetic import dead_leaves
+from vbl.restoration import find_method, least_squares
+from vbl.utils import UnknownName, find_device
 
 needs_data = pytest.mark.skipif("VBL_DATA" not in os.environ, reason="needs the sets of VBL_DATA")
 
@@ -130,7 +132,7 @@ def told(monkeypatch):
     guesser = Answers(lambda y: Restoration(y, noise_std=level.expand_as(y)))
     guesser.about = {"preset": "ship"}
     models = {"guesser": guesser, "told": Told()}
-    monkeypatch.setattr("vbl.methods.load", models.__getitem__)
+    monkeypatch.setattr("vbl.restoration.methods.load", models.__getitem__)
     return models["told"]
 
 

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from scipy import linalg, ndimage, stats
 
-from vbl.camera import demosaic, develop, expose, sense
 from vbl.degradations import (
     DEGRADATIONS,
     awgn,
@@ -18,10 +17,12 @@ from vbl.degradations import (
     camera,
     correlated,
     jpeg,
+    motion_kernel,
     poisson_gaussian,
 )
-from vbl.kernels import motion_kernel
-from vbl.residuals import autocorrelation, excess_kurtosis, noise_level_function
+from vbl.degradations.camera import demosaic, develop, expose, sense
+from vbl.figures import autocorrelation, noise_level_function
+from vbl.figures.noise_statistics import excess_kurtosis
 
 
 def seeded(seed=0):

@@ -18,13 +18,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from scipy import ndimage, stats
 
-from vbl import plots
-from vbl.baselines import richardson_lucy, wiener
-from vbl.kernels import random_gaussian_parameters, virnet_test_kernels
-from vbl.metrics import CONVENTIONS, luma, psnr, ssim
-from vbl.noise_maps import training_noise_map
-from vbl.operators import bicubic_downsample, bicubic_upsample
-from vbl.widgets import Explore
+from vbl.degradations import random_gaussian_parameters, training_noise_map, virnet_test_kernels
+from vbl.degradations.operators import bicubic_downsample, bicubic_upsample
+from vbl.evaluation import CONVENTIONS, psnr, ssim
+from vbl.figures import Explore, plots
+from vbl.images import luma
+from vbl.restoration import richardson_lucy, wiener
 
 
 def seeded(seed=0):

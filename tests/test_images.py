@@ -9,7 +9,7 @@ import torch
 from picture_files import COLOUR, DEEP, GREY, RNG, png16, tiff16, transparent_colour
 from PIL import Image, ImageCms
 
-from vbl import images
+from vbl.images import files as images
 
 
 def save(path, array_or_image, **options):

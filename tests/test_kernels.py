@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vbl.kernels import (
+from vbl.degradations import (
     defocus_kernel,
     gaussian_kernel,
     kernel_parameters,

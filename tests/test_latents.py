@@ -4,8 +4,8 @@ import pytest
 import torch
 from probability import seeded
 
-from vbl.datasets import Sample
-from vbl.latents import linear_r2, middles, mmd, neighbours, pooled, squares
+from vbl.figures import linear_r2, middles, mmd, neighbours, pooled, squares
+from vbl.images import Sample
 
 
 def rows(n=200, columns=4):

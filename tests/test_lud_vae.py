@@ -9,11 +9,10 @@ from probability import F64, seeded
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vbl.degradations import Degraded
-from vbl.elbo import per_image
 from vbl.models.lud_vae import LUDVAE, PAIRS, Config, decoder_std
 from vbl.networks import Neighbours
-from vbl.restoration import restore
-from vbl.tiling import receptive_radius
+from vbl.probability import per_image
+from vbl.restoration import receptive_radius, restore
 
 TINY = Config(width=6, latent=3, factors=(4, 2, 1), std_x=0.1, std_y=0.05)
 

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 from probability import seeded
 
-from vbl import recipes, training
-from vbl.checkpoints import load_weights, save_weights
-from vbl.datasets import ImageSet, Sample
+from vbl import recipes
 from vbl.degradations import grain
+from vbl.degradations.operators import bicubic_downsample
+from vbl.images import ImageSet, Sample
+from vbl.models import load_weights, save_weights
 from vbl.models.lud_vae import LUDVAE, Config
-from vbl.operators import bicubic_downsample
 from vbl.recipes import Preset, find_recipe
 from vbl.recipes.lud_vae import (
     grainy_unpaired,
@@ -27,6 +27,7 @@ from vbl.recipes.lud_vae import (
     translated_small,
     unpaired,
 )
+from vbl.training import fit as training
 
 TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 

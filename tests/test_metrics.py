@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import map_coordinates
 from skimage.metrics import structural_similarity
 
-from vbl.metrics import CONVENTIONS, luma, psnr, registered, ssim
-from vbl.synthetic import dead_leaves
+from vbl.evaluation import CONVENTIONS, psnr, registered, ssim
+from vbl.images import dead_leaves, luma
 
 
 def pair(b=2, c=3, side=40, std=0.1):

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vbl.devices import bf16_pays
 from vbl.networks import (
     DeblurNet,
     Decoder,
@@ -27,6 +26,7 @@ from vbl.networks import (
     pad_to_multiple,
     use_bf16,
 )
+from vbl.utils import bf16_pays
 
 RESTORERS = ["ResUNet", "DnCNN", "FFDNet", "RIRNet"]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vbl.noise_maps import HIGHEST, LOWEST, case_noise_map, training_noise_map
+from vbl.degradations import case_noise_map, training_noise_map
+from vbl.degradations.noise_maps import HIGHEST, LOWEST
 
 
 def stretched(m):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import convolve
 
-from vbl.operators import (
+from vbl.degradations.operators import (
     BOUNDARIES,
     bicubic_downsample,
     bicubic_upsample,

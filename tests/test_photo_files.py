@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from test_bad_images import BAD_FILES
 
-from vbl import images
-from vbl.cli import main
+from vbl.cli.main import main
+from vbl.images import files as images
 from vbl.models import supervised, vdn, virnet, virnet_sr
 
 MODELS = {
@@ -36,7 +36,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("VBL_STATIC", "1")
     monkeypatch.chdir(tmp_path)
     tiny_runs.pictures(tmp_path / "in", count=2)
-    monkeypatch.setattr("vbl.checkpoints.load", tiny)
+    monkeypatch.setattr("vbl.models.load", tiny)
     return tmp_path
 
 
@@ -158,7 +158,7 @@ def test_a_photograph_that_was_stopped_leaves_no_file(here, capsys, monkeypatch,
 
     assert vbl("in/000.png --model virnet") == 0
     before = {path: path.read_bytes() for path in (here / "out").iterdir()}
-    monkeypatch.setattr("vbl.photo_files.show_maps", stopped)  # the last that is written
+    monkeypatch.setattr("vbl.cli.photos.show_maps", stopped)  # the last that is written
     assert vbl("in/001.png --model virnet") == code
     assert vbl("in/000.png --model virnet --overwrite") == code
     assert {path: path.read_bytes() for path in (here / "out").iterdir()} == before

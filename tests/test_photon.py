@@ -9,8 +9,8 @@ from probability import F64, seeded
 from scipy import integrate, stats
 from torch.distributions import Gamma, kl_divergence
 
-from vbl.elbo import per_image
 from vbl.models.photon import Config, PhotonModel
+from vbl.probability import per_image
 
 CONFIGS = [Config(), Config(photons=3.0, prior_shape=0.7, prior_rate=1.0), Config(photons=200.0)]
 

@@ -4,10 +4,11 @@ import pytest
 import tiny_runs
 import torch
 
-from vbl.datasets import ImageSet, Sample, open_folder
 from vbl.degradations import Degraded, awgn, blind_sr, jpeg
-from vbl.images import UnreadableImage
-from vbl.pipeline import Batches, concatenate, pack, random_crops, readable, seeded
+from vbl.images import ImageSet, Sample, UnreadableImage, open_folder, pack, random_crops
+from vbl.images.datasets import readable
+from vbl.training.batches import Batches, concatenate
+from vbl.utils import seeded
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vbl import plots
-from vbl.kernels import virnet_test_kernels
-from vbl.widgets import Explore, LiveTerms
+from vbl.degradations import virnet_test_kernels
+from vbl.figures import Explore, LiveTerms, plots
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +100,7 @@ def test_a_widget_without_values_is_refused():
 
 
 def history(steps):
-    """Rows of a run, as `vbl.runs` writes them; every tenth is validated."""
+    """Rows of a run, as `vbl.training.run` writes them; every tenth is validated."""
     return [
         {
             "step": step,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from vbl.datasets import Sample, UnknownName, open_dataset
-from vbl.evaluation import evaluate
-from vbl.kernels import kernel_parameters
-from vbl.metrics import CONVENTIONS
-from vbl.protocols import PROTOCOLS, choose_protocol, degraded, variants, vdir_test_kernels
+from vbl.degradations import kernel_parameters, vdir_test_kernels
+from vbl.evaluation import CONVENTIONS, PROTOCOLS, evaluate
+from vbl.evaluation.protocols import choose_protocol, degraded, variants
+from vbl.images import Sample, open_dataset
+from vbl.utils import UnknownName
 
 needs_data = pytest.mark.skipif("VBL_DATA" not in os.environ, reason="needs the sets of VBL_DATA")
 

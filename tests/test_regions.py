@@ -7,8 +7,8 @@ import torch
 from tiny_deblurring import tiny
 from torch import nn
 
-from vbl.regions import restore_regions
-from vbl.restoration import Restoration, restore
+from vbl.models import Restoration
+from vbl.restoration import restore, restore_regions
 
 
 class Brighter(nn.Module):

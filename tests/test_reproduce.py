@@ -12,15 +12,15 @@ import torch
 from sphinx.application import Sphinx
 from torch import nn
 
-from vbl import methods, reproduce
-from vbl.catalog import CATALOG
-from vbl.datasets import ImageSet, Sample, UnknownName
-from vbl.noise_maps import case_noise_map
-from vbl.protocols import choose_protocol, variants
-from vbl.reproduce import PAPERS, paper_values
-from vbl.restoration import Restoration
-from vbl.results import load_result
-from vbl.tables import TABLES, Column, Table
+from vbl.degradations import case_noise_map
+from vbl.evaluation import TABLES, load_result, paper_values, reproduce
+from vbl.evaluation.protocols import choose_protocol, variants
+from vbl.evaluation.reproduce import PAPERS
+from vbl.evaluation.tables import Column, Table
+from vbl.images import CATALOG, ImageSet, Sample
+from vbl.models import Restoration
+from vbl.restoration import methods
+from vbl.utils import UnknownName
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,7 +66,8 @@ def table(monkeypatch):
         return model
 
     monkeypatch.setitem(TABLES, "a-table", spec)
-    monkeypatch.setattr("vbl.evaluation.find_pictures", lambda name: pictures)
+    module = importlib.import_module("vbl.evaluation.evaluate")  # the function has its name
+    monkeypatch.setattr(module, "find_pictures", lambda name: pictures)
     monkeypatch.setattr(methods, "load", load)
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from probability import seeded
 
-from vbl.residuals import autocorrelation, excess_kurtosis, histogram_kl, noise_level_function
+from vbl.figures import autocorrelation, histogram_kl, noise_level_function
+from vbl.figures.noise_statistics import excess_kurtosis
 
 
 def randn(*shape):

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import vbl
-from vbl.models import supervised, vdir, vdn, virnet
+from vbl.models import Restoration, supervised, vdir, vdn, virnet
 from vbl.networks import DnCNN, FFDNet, Network, ResUNet, RIRNet, SigmaNet, UNet
-from vbl.restoration import Restoration, restore
-from vbl.tiling import receptive_radius, stride, tiles
+from vbl.restoration import receptive_radius, restore, stride, tiles
 
 NETWORKS = {
     "ResUNet": lambda: ResUNet(3, (2, 3), (1, 2)),

@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
-from vbl import results
-from vbl.results import load_result, machine, provenance, save_result
+from vbl.evaluation import load_result, results, save_result
+from vbl.evaluation.results import machine, provenance
 
 
 def test_a_result_comes_back_with_its_provenance(tmp_path):

@@ -19,8 +19,8 @@ from probability import (
 from scipy import special, stats
 from torch import distributions as td
 
-from vbl import distributions as vd
-from vbl.kernels import gaussian_kernel
+from vbl.degradations import gaussian_kernel
+from vbl.probability import distributions as vd
 
 FALSE_ALARM = 1e-6
 

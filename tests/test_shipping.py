@@ -7,20 +7,22 @@ import pytest
 import tiny_runs
 import torch
 
-from vbl import checkpoints, recipes, shipping
-from vbl.catalog import CATALOG
-from vbl.datasets import open_folder
-from vbl.printing import first_test
-from vbl.protocols import PROTOCOLS, choose_protocol
-from vbl.queue import Job
-from vbl.shipping import readme, ship, train_queue, waiting
+from vbl import recipes
+from vbl.cli.printing import first_test
+from vbl.evaluation import PROTOCOLS
+from vbl.evaluation.protocols import choose_protocol
+from vbl.images import CATALOG, open_folder
+from vbl.models import checkpoints
+from vbl.recipes.queue import Job
+from vbl.training import shipping
+from vbl.training.shipping import readme, ship, train_queue, waiting
 
 
 @pytest.fixture
 def workshop(tmp_path, monkeypatch):
     """A queue of two tiny checkpoints, trained and measured on six small pictures."""
     pictures = tiny_runs.pictures(tmp_path / "pictures")
-    monkeypatch.setattr(recipes, "open_set", lambda name: open_folder(pictures))
+    monkeypatch.setattr("vbl.images.datasets.open_set", lambda name: open_folder(pictures))
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
     monkeypatch.setitem(recipes.RECIPES, "tiny", tiny_runs.TINY)
     scores = ((str(pictures), {"sigma": 25}), ("cbsd68", {"sigma": 25}))

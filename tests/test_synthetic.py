@@ -6,8 +6,8 @@ import torch
 from matplotlib import get_data_path
 from matplotlib.ft2font import FT2Font
 
-from vbl.synthetic import dead_leaves, text_page
-from vbl.typesetting import FACES, WORDS
+from vbl.images import dead_leaves, text_page
+from vbl.images.text_pages import FACES, WORDS
 
 
 def seeded(seed=0):

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from vbl.degradations import Degraded
-from vbl.elbo import Elbo
+from vbl.models import Restoration
+from vbl.probability import Elbo
 from vbl.recipes import Preset
-from vbl.restoration import Restoration
-from vbl.states import load_state
 from vbl.training import Diverged, fit
+from vbl.training.states import load_state
 
 START = """
 import os, signal, sys

@@ -8,10 +8,9 @@ import torch
 from tiny_deblurring import SIDE, double, pairs, parameters, seeded, tiny
 from torch.distributions import Dirichlet, Normal, kl_divergence
 
-from vbl.degradations import blurred, shaken
-from vbl.kernels import motion_kernel
+from vbl.degradations import blurred, motion_kernel, shaken
+from vbl.degradations.operators import pad
 from vbl.models.vbdeblur import Config, Inferred, VBDeblurNet
-from vbl.operators import pad
 from vbl.restoration import restore
 
 RESUNET = {"restorer": "ResUNet", "options": {"widths": (4, 6)}}

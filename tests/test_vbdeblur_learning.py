@@ -7,7 +7,7 @@ import torch
 from tiny_deblurring import SIDE, double, pairs, seeded, tiny
 from torch.distributions import Dirichlet, Normal, kl_divergence
 
-from vbl.equations.vbdeblur import kernel
+from equations.vbdeblur import kernel
 from vbl.models.vbdeblur import Inferred
 
 # The gradient through a kernel

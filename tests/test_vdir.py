@@ -7,13 +7,11 @@ import pytest
 import torch
 from torch.distributions import Laplace, Normal, kl_divergence
 
-from vbl.checkpoints import load_weights, save_weights
-from vbl.degradations import awgn, blind_sr, jpeg
-from vbl.kernels import gaussian_kernel, kernel_parameters
+from vbl.degradations import awgn, blind_sr, gaussian_kernel, jpeg, kernel_parameters
+from vbl.models import load_weights, save_weights
 from vbl.models.vdir import TERMS, VDIR, Config, Posterior, laplace_scales
 from vbl.recipes.vdir import compressed, compressed_luma, noisy, reduced
-from vbl.restoration import restore
-from vbl.tiling import receptive_radius, stride, tiles
+from vbl.restoration import receptive_radius, restore, stride, tiles
 
 SMALL = {
     "RIRNet": {"width": 6, "groups": 2, "blocks": 1},

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.distributions import InverseGamma, Normal, kl_divergence
 
-from vbl.degradations import awgn, noniid
-from vbl.models.virnet import Config, Posterior, VIRNet
-from vbl.noise_maps import local_variance
+from vbl.degradations import awgn, local_variance, noniid
+from vbl.models import VIRNet
+from vbl.models.virnet import Config, Posterior
 
 TINY = Config(sigma_width=4, sigma_depth=3, widths=(4, 6), blocks=1)
 

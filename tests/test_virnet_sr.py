@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch.distributions import Gamma, Normal, kl_divergence
 
-from vbl.degradations import blind_sr
-from vbl.kernels import gaussian_kernel, kernel_parameters
+from vbl.degradations import blind_sr, gaussian_kernel, kernel_parameters
 from vbl.models.virnet_sr import Config, Inferred, Posterior, VIRNetSR
 from vbl.restoration import restore
 

@@ -4,8 +4,7 @@ import dataclasses
 
 import torch
 
-from vbl.degradations import blurred
-from vbl.kernels import motion_kernel
+from vbl.degradations import blurred, motion_kernel
 from vbl.models.vbdeblur import Config, VBDeblurNet
 
 SIDE = 5

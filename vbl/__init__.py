@@ -12,7 +12,7 @@ __all__ = ["__version__", "load", "restore"]
 def __getattr__(name: str):
     """The front door, opened only when used: importing PyTorch takes seconds."""
     if name == "load":
-        from vbl.checkpoints import load
+        from vbl.models import load
 
         return load
     if name == "restore":

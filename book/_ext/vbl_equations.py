@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from pathlib import Path
 
 from docutils import nodes
@@ -10,7 +11,11 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import vbl
-from vbl.equations import EQUATIONS, MONTE_CARLO, PAPERS
+
+BOOK = Path(__file__).parents[1]
+sys.path.insert(0, str(BOOK))
+
+from equations import EQUATIONS, MONTE_CARLO, PAPERS  # noqa: E402
 
 LOGGER = logging.getLogger(__name__)
 COLUMNS = ("Eq.", "What it says, and where in `vbl`", "Check and error", "More")
@@ -64,8 +69,9 @@ class EquationIndexDirective(SphinxDirective):
     """``{equation-index}`` renders one section with a table for each paper."""
 
     def run(self):
-        """Run the checks, and again whenever a file of the library has changed."""
-        for source in sorted(Path(vbl.__file__).parent.rglob("*.py")):
+        """Run the checks, and again whenever a file of the library or of the checks has changed."""
+        library = Path(vbl.__file__).parent
+        for source in sorted([*library.rglob("*.py"), *(BOOK / "equations").glob("*.py")]):
             self.env.note_dependency(str(source))
         lines = StringList(self.lines(), source=self.env.docname)
         parent = nodes.section()

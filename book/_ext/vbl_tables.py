@@ -10,10 +10,10 @@ from docutils.statemachine import StringList
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from vbl.datasets import UnknownName
-from vbl.reproduce import METRICS, PAPERS, compare
-from vbl.results import FOLDER
-from vbl.tables import TABLES
+from vbl.evaluation import TABLES, compare
+from vbl.evaluation.reproduce import METRICS, PAPERS
+from vbl.evaluation.results import FOLDER
+from vbl.utils import UnknownName
 
 LOGGER = logging.getLogger(__name__)
 SOURCES = {  # of the papers' values, by the start of a file's name
@@ -79,10 +79,10 @@ def table_lines(name, rows, columns, metric):
     """Return a table of the paper's rows and ours, and how ours came to be.
 
     Args:
-        name: A key of `vbl.tables.TABLES`.
+        name: A key of `vbl.evaluation.tables.TABLES`.
         rows: Those to show.
         columns: The data sets and cases to show.
-        metric: A key of `vbl.reproduce.METRICS`.
+        metric: A key of `vbl.evaluation.reproduce.METRICS`.
     """
     beside = any(not row.ours for row in rows)
     heads = [f"{dataset}, {case.replace('sigma=', 'σ = ')}" for dataset, case in columns]
@@ -99,7 +99,7 @@ def title(name, beside):
     """Return where a table comes from, as a sentence that begins its caption.
 
     Args:
-        name: A key of `vbl.tables.TABLES`; it is the title of a table of ours alone.
+        name: A key of `vbl.evaluation.tables.TABLES`; it is the title of a table of ours alone.
         beside: Whether rows of the paper are shown.
     """
     if TABLES[name].paper is None:
@@ -132,8 +132,9 @@ def origin(row):
 class PaperTableDirective(MarkdownDirective):
     """``{paper-table} virnet-table-2`` prints a paper's rows and ours, those that have the metric.
 
-    ``:metric:`` is a key of `vbl.reproduce.METRICS` and "psnr" by default; what a method inferred
-    about the noise is known of our rows alone. ``:sets: CBSD68, Kodak24`` shows some columns.
+    ``:metric:`` is a key of `vbl.evaluation.reproduce.METRICS` and "psnr" by default; what a method
+    inferred about the noise is known of our rows alone. ``:sets: CBSD68, Kodak24`` shows some
+    columns.
     """
 
     required_arguments = 1

@@ -8,13 +8,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-
-from vbl import plots
 from vbl.datasets import photo
-from vbl.degradations import noniid
 from vbl.kernels import motion_kernel
 from vbl.noise_maps import case_noise_map
 from vbl.operators import blur
+
+from vbl import plots
+from vbl.degradations import noniid
 
 FILE = Path(__file__).with_suffix(".png")
 

@@ -1,1 +1,31 @@
-"""The probabilistic models of the book; each file is a derivation."""
+"""The probabilistic models of the book, each file a derivation; and their weights on disk."""
+
+from vbl.models.checkpoints import BadCheckpoint, load, load_weights, save_weights
+from vbl.models.lud_vae import LUDVAE
+from vbl.models.model import Restoration, check_choices
+from vbl.models.on_off import OnOffModel
+from vbl.models.photon import PhotonModel
+from vbl.models.supervised import Supervised
+from vbl.models.vbdeblur import VBDeblurNet
+from vbl.models.vdir import VDIR
+from vbl.models.vdn import VDN
+from vbl.models.virnet import VIRNet
+from vbl.models.virnet_sr import VIRNetSR
+
+__all__ = [
+    "LUDVAE",
+    "VDIR",
+    "VDN",
+    "BadCheckpoint",
+    "OnOffModel",
+    "PhotonModel",
+    "Restoration",
+    "Supervised",
+    "VBDeblurNet",
+    "VIRNet",
+    "VIRNetSR",
+    "check_choices",
+    "load",
+    "load_weights",
+    "save_weights",
+]

@@ -47,13 +47,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from vbl.degradations import Degraded, Level, awgn, correlated
-from vbl.distributions import kl_normal
-from vbl.elbo import Elbo, per_image
-from vbl.models.virnet import check_choices
+from vbl.degradations import Degrade, Degraded, Level, awgn, correlated
+from vbl.models.model import Restoration, check_choices
 from vbl.networks import Features, LevelDecoder, Neighbours, NoiseEncoder
-from vbl.pipeline import Degrade
-from vbl.restoration import Restoration
+from vbl.probability import Elbo, kl_normal, per_image
 
 PAIRS = ("C2N", "L2CN", "added")
 PRIORS = ("content", "scale", "standard")
@@ -204,7 +201,7 @@ class LUDVAE(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))  # seen in training
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         return {"bound": {"content": self.content, "noise": self.noise, "decoder": self.decoder}}
 
     @property

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.distributions import rsample_inverse_gamma
+from vbl.probability import rsample_inverse_gamma
 
 LARGEST_RHO = 0.999  # the covariance of the kernel stays regular, also where ρ is drawn
 

@@ -19,8 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Gamma
 
-from vbl.distributions import kl_inverse_gamma
-from vbl.elbo import Elbo
+from vbl.probability import Elbo, kl_inverse_gamma
 
 
 @dataclass(frozen=True)

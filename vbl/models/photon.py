@@ -17,8 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Gamma
 
-from vbl.distributions import kl_inverse_gamma
-from vbl.elbo import Elbo, per_image
+from vbl.probability import Elbo, kl_inverse_gamma, per_image
 
 
 @dataclass(frozen=True)

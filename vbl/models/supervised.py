@@ -20,9 +20,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vbl.degradations import Degraded
-from vbl.elbo import Elbo, per_image
+from vbl.models.model import Restoration
 from vbl.networks import DnCNN, FFDNet, Network, ResUNet
-from vbl.restoration import Restoration
+from vbl.probability import Elbo, per_image
 
 NETWORKS: dict[str, type[Network]] = {"ResUNet": ResUNet, "DnCNN": DnCNN, "FFDNet": FFDNet}
 
@@ -61,7 +61,7 @@ class Supervised(nn.Module):
         self.restorer = NETWORKS[self.config.network](**self.config.options)
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.restorer}}
 
     # 1. Generative model

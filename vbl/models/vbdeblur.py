@@ -26,11 +26,9 @@ from scipy.special import betaincinv
 from torch import Tensor, nn
 from torch.distributions import Dirichlet, Normal
 
-from vbl.degradations import Degraded
-from vbl.distributions import kl_dirichlet, kl_normal, rsample_dirichlet
-from vbl.elbo import Elbo, per_image
-from vbl.kernels import with_floor
-from vbl.models.virnet import LOG_VARIANCE, check_choices
+from vbl.degradations import Degraded, with_floor
+from vbl.degradations.operators import blur
+from vbl.models.model import LOG_VARIANCE, Restoration, check_choices
 from vbl.networks import (
     DeblurNet,
     KernelCode,
@@ -40,8 +38,7 @@ from vbl.networks import (
     ResUNet,
     beside,
 )
-from vbl.operators import blur
-from vbl.restoration import Restoration
+from vbl.probability import Elbo, kl_dirichlet, kl_normal, per_image, rsample_dirichlet
 
 RESTORERS: dict[str, type[Network]] = {"DeblurNet": DeblurNet, "ResUNet": ResUNet}
 ESTIMATORS: dict[str, type[Network]] = {
@@ -62,7 +59,7 @@ class Config:
         eps0_sq: eps0², how far z may lie from x.
         concentration: C, how sure the prior is of the kernel: an entry of mean k̃_i has the
             variance k̃_i (1 - k̃_i)/(C + 1).
-        floor: δ of a kernel's pixel; see `vbl.kernels.with_floor`.
+        floor: δ of a kernel's pixel; see `vbl.degradations.with_floor`.
         kernel_size: Side of the kernels in pixels.
         trained: Which terms of the bound teach, of `TERMS`; all are computed. Without "blurred
             image" Deblur-Net learns by the mean squared error alone, and Kernel-Net as before.
@@ -211,7 +208,7 @@ class VBDeblurNet(nn.Module):
             self.code = KernelCode(c.code, c.code_width)
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.restoring, "kernel": self.kernel}}
 
     @property

@@ -27,9 +27,8 @@ from torch.distributions import Laplace
 from torch.nn import functional as F
 
 from vbl.degradations import Degraded
-from vbl.distributions import kl_normal
-from vbl.elbo import Elbo, per_image
-from vbl.models.virnet import check_choices
+from vbl.degradations.operators import bicubic_upsample
+from vbl.models.model import Restoration, check_choices
 from vbl.networks import (
     Decoder,
     Discriminator,
@@ -42,8 +41,7 @@ from vbl.networks import (
 )
 from vbl.networks.autoencoder import REDUCTION
 from vbl.networks.network import keep_variance
-from vbl.operators import bicubic_upsample
-from vbl.restoration import Restoration
+from vbl.probability import Elbo, kl_normal, per_image
 
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
@@ -185,7 +183,7 @@ class VDIR(nn.Module):
             self.discriminator = Discriminator(c.channels, c.adversary_width)
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         parts = dict(self.named_children())
         adversary = {name: parts.pop(name) for name in ("discriminator",) if name in parts}
         return {"bound": parts} | ({"adversary": adversary} if adversary else {})

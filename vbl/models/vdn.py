@@ -21,17 +21,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vbl.degradations import Degraded
-from vbl.distributions import (
+from vbl.degradations import Degraded, local_variance
+from vbl.models.model import Restoration
+from vbl.networks import Network, ResUNet, SigmaNet, UNet
+from vbl.probability import (
+    Elbo,
     expected_log_normal,
     inverse_gamma_mode,
     kl_inverse_gamma,
     kl_normal,
+    per_image,
 )
-from vbl.elbo import Elbo, per_image
-from vbl.networks import Network, ResUNet, SigmaNet, UNet
-from vbl.noise_maps import local_variance
-from vbl.restoration import Restoration
 
 NETWORKS: dict[str, type[Network]] = {"UNet": UNet, "ResUNet": ResUNet}
 LOG_RANGE = (math.log(1e-8), math.log(1e4))  # of m², α and β, as the authors clamp them
@@ -116,7 +116,7 @@ class VDN(nn.Module):
         return self.config.p**2 / 2 - 1
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.denoiser, "sigma": self.sigma}}
 
     # 1. Generative model

@@ -15,31 +15,22 @@ Yue et al., "Deep variational network toward blind image restoration", Eq. (2)-(
 """
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vbl.degradations import Degraded
-from vbl.distributions import expected_log_normal, kl_inverse_gamma, rsample_inverse_gamma
-from vbl.elbo import Elbo, per_image
+from vbl.degradations import Degraded, local_variance
+from vbl.models.model import FIRST_STD, LOG_VARIANCE, Restoration, check_choices
 from vbl.networks import ResUNet, SigmaNet
-from vbl.noise_maps import local_variance
-from vbl.restoration import Restoration
-
-LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # keeps 1/β and log β finite
-FIRST_STD = 25 / 255  # noise level that SNet answers before training
-
-
-def check_choices(config: Any, choices: Mapping[str, Sequence[Any]]) -> None:
-    """Raise a ValueError for an attribute of a config that is none of its choices."""
-    for name, known in choices.items():
-        if getattr(config, name) not in known:
-            expected = ", ".join(map(repr, known))
-            raise ValueError(f"{name}: expected one of {expected}; got {getattr(config, name)!r}")
+from vbl.probability import (
+    Elbo,
+    expected_log_normal,
+    kl_inverse_gamma,
+    per_image,
+    rsample_inverse_gamma,
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +117,7 @@ class VIRNet(nn.Module):
         self.restorer = ResUNet(3 + condition, c.widths, c.blocks)
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.restorer, "sigma": self.sigma}}
 
     # 1. Generative model

@@ -25,20 +25,19 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.nn import functional as F
 
-from vbl.degradations import Degraded
-from vbl.distributions import (
+from vbl.degradations import Degraded, gaussian_kernel
+from vbl.degradations.operators import SAMPLINGS, bicubic_upsample, blur
+from vbl.models.model import FIRST_STD, LOG_VARIANCE, Restoration, check_choices
+from vbl.models.noise_and_blur import LARGEST_RHO, Inferred
+from vbl.networks import KernelNet, ResUNet, SigmaNet, beside
+from vbl.probability import (
+    Elbo,
     expected_log_normal,
     inverse_gamma_log_prob,
     kl_inverse_gamma,
     kl_normal,
+    per_image,
 )
-from vbl.elbo import Elbo, per_image
-from vbl.kernels import gaussian_kernel
-from vbl.models.noise_and_blur import LARGEST_RHO, Inferred
-from vbl.models.virnet import FIRST_STD, LOG_VARIANCE, check_choices
-from vbl.networks import KernelNet, ResUNet, SigmaNet, beside
-from vbl.operators import SAMPLINGS, bicubic_upsample, blur
-from vbl.restoration import Restoration
 
 LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
 LOG_STRENGTH = (math.log(0.05), math.log(1e4))  # of a learned kappa - 2
@@ -151,7 +150,7 @@ class VIRNetSR(nn.Module):
         self.restorer = ResUNet(3 + condition, c.widths, c.blocks, out)
 
     def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training`."""
+        """What is trained on what; see `vbl.training.fit`."""
         networks = {"restorer": self.restorer, "sigma": self.sigma, "kernel": self.kernel}
         return {"bound": networks}
 

@@ -9,15 +9,15 @@ checkpoints, ``paper`` has the size of the paper's network and needs a GPU.
 
 from typing import Any
 
-from vbl.datasets import UnknownName
 from vbl.recipes.deblurring import DEBLURRING
 from vbl.recipes.denoising import DENOISING
 from vbl.recipes.lud_vae import LUD_VAE
-from vbl.recipes.recipe import Preset, Recipe, open_set, training_set
+from vbl.recipes.recipe import Preset, Recipe
 from vbl.recipes.super_resolution import SUPER_RESOLUTION
 from vbl.recipes.vdir import VDIR
+from vbl.utils import UnknownName
 
-__all__ = ["RECIPES", "Preset", "Recipe", "find_recipe", "open_set", "training_set"]
+__all__ = ["RECIPES", "Preset", "Recipe", "find_recipe"]
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION, *VDIR, *LUD_VAE, *DEBLURRING)

@@ -10,13 +10,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.catalog import CATALOG
-from vbl.datasets import ImageSet, Sample, open_dataset, open_folder
-from vbl.deconvolution import kernel_of_pair
-from vbl.degradations import SHAKE, Degraded, printed, shaken
+from vbl.degradations import Degrade, Degraded, printed, shaken
+from vbl.degradations.blur import SHAKE
+from vbl.images import (
+    CATALOG,
+    ImageSet,
+    Pixels,
+    Sample,
+    open_dataset,
+    open_folder,
+    pack,
+    random_crops,
+)
 from vbl.models import vbdeblur
-from vbl.pipeline import Degrade, Pixels, pack, random_crops
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
+from vbl.restoration import kernel_of_pair
 
 # Norms of the gradient of the loss, which counts the bound per value of an image. The restorer's is
 # the gradient of the squared error at a scale of 1/(2 eps0²), Kernel-Net's that of KL_h.
@@ -98,7 +106,7 @@ VBDEBLUR_NATURAL = _recipe(
 def learn_to_deblur(pairs: str | Path, size: int = 31) -> Recipe:
     """VBDeblurNet for pairs of photographs whose blur nobody knows: those of GoPro or RealBlur.
 
-    The kernel of each crop is the one that explains it best (`vbl.deconvolution.kernel_of_pair`),
+    The kernel of each crop is the one that explains it best (`vbl.restoration.kernel_of_pair`),
     and the prior is unsure of it: C is small. To be trained with
     ``fit(learn_to_deblur("gopro/train"), preset="paper", data="gopro/sharp")``, where the second
     folder, of sharp photographs, serves for watching it alone.

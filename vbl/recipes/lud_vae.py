@@ -9,13 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vbl.checkpoints import load
-from vbl.datasets import ImageSet, Sample, open_dataset, open_folder
-from vbl.degradations import Degraded, awgn, blind_sr, grain
-from vbl.kernels import gaussian_kernel
-from vbl.models import lud_vae, supervised
-from vbl.operators import bicubic_downsample
-from vbl.pipeline import Degrade, Pixels, pack, random_crops
+from vbl.degradations import Degrade, Degraded, awgn, blind_sr, gaussian_kernel, grain
+from vbl.degradations.operators import bicubic_downsample
+from vbl.images import ImageSet, Pixels, Sample, open_dataset, open_folder, pack, random_crops
+from vbl.models import load, lud_vae, supervised
 from vbl.recipes.denoising import RESTORER_CLIP
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from vbl.datasets import DataUnavailable, ImageSet, open_dataset
-from vbl.pipeline import Degrade
+from vbl.degradations import Degrade
 
 BERKELEY = ("bsd397", "free")  # what most recipes train on
 
@@ -97,29 +96,3 @@ class Recipe:
     validate: Degrade
     data: tuple[str, ...]
     presets: Mapping[str, Preset]
-
-
-def training_set(names: tuple[str, ...]) -> ImageSet:
-    """The first of the named sets that is on this machine.
-
-    Raises:
-        DataUnavailable: When none is, with the reason for the last.
-    """
-    for name in names[:-1]:
-        try:
-            return open_set(name)
-        except DataUnavailable:
-            continue
-    return open_set(names[-1])
-
-
-def open_set(name: str) -> ImageSet:
-    """A set of the catalogue, or "free": embedded colour photographs and dead leaves."""
-    if name != "free":
-        return open_dataset(name)
-    photographs = open_dataset("photographs")
-    colour = photographs.only(photo for photo in photographs.names if photo not in GREY)
-    return ImageSet.union("free", colour, open_dataset("dead_leaves"))
-
-
-GREY = ("camera", "brick", "grass", "gravel", "coins", "clock")

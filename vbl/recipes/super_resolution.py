@@ -3,8 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from vbl.degradations import blind_sr
-from vbl.kernels import gaussian_kernel
+from vbl.degradations import blind_sr, gaussian_kernel
 from vbl.models import virnet_sr
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 

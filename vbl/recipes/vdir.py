@@ -6,11 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vbl.degradations import Degraded, awgn, blind_sr, jpeg
-from vbl.kernels import gaussian_kernel, rotated_parameters
-from vbl.metrics import luma
+from vbl.degradations import (
+    Degrade,
+    Degraded,
+    awgn,
+    blind_sr,
+    gaussian_kernel,
+    jpeg,
+    rotated_parameters,
+)
+from vbl.images import luma
 from vbl.models import vdir
-from vbl.pipeline import Degrade
 from vbl.recipes.denoising import noisy_25, photographed, photographed_at_night
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 

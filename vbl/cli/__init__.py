@@ -1,0 +1,1 @@
+"""The command line: ``vbl train | restore | evaluate | reproduce | data | info``."""

@@ -1,0 +1,349 @@
+"""The commands of ``vbl``: fields are arguments, the docstring is the help, ``run`` does it.
+
+What ``run`` returns is the exit code; None is 0. Libraries that take seconds to import are imported
+where a command runs, so that help is instant.
+"""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg, subcommand
+
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+
+
+def says(metavar: str) -> Any:
+    """How help shows a value that need not be given; the sentence says what then happens."""
+    return arg(metavar=metavar, help_behavior_hint="")
+
+
+Flag = Annotated[bool, arg(help_behavior_hint="")]
+Device = Annotated[str | None, says("cpu|cuda")]
+Text = Annotated[str | None, says("NAME")]
+Number = Annotated[int | None, says("N")]
+Folder = Annotated[Path | None, says("FOLDER")]
+
+
+class UsageError(ValueError):
+    """A line of arguments that cannot be understood."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a network, or go on with a run that was stopped.
+    $ vbl train resunet --preset quick
+    $ vbl train --queue --minutes 60
+
+    Attributes:
+        recipe: What to train; vbl info lists the recipes.
+        preset: How long: quick (a minute), classroom (ten), ship (hours) or paper (a GPU).
+        folder: Where the run is kept; runs/RECIPE-PRESET unless given.
+        data: A set of the catalogue or a folder of pictures, instead of the recipe's own.
+        device: A GPU where there is one, unless given.
+        seed: Of the first weights and of everything drawn.
+        resume: Go on from the last state in the folder.
+        overwrite: Delete the run in the folder first.
+        minutes: Stop after so many, resumable.
+        memory_map: Keep the training pictures in a file, not in memory.
+        workers: Processes that make batches, for degradations made on the CPU (JPEG).
+        queue: Train the next of the checkpoints that the book ships.
+    """
+
+    recipe: Annotated[Positional[str | None], says("RECIPE")] = None
+    preset: Annotated[str, arg(metavar="NAME")] = "classroom"
+    folder: Folder = None
+    data: Annotated[str | None, says("SET|FOLDER")] = None
+    device: Device = None
+    seed: Annotated[int, arg(metavar="N")] = 0
+    resume: Flag = False
+    overwrite: Flag = False
+    minutes: Annotated[float | None, says("X")] = None
+    memory_map: Flag = False
+    workers: Annotated[int, arg(metavar="N")] = 0
+    queue: Flag = False
+
+    def run(self) -> int:
+        """Train; say where the weights are, or how to go on."""
+        self._check()
+        began = time.monotonic()
+        finished, said = self._train_queue() if self.queue else self._train()
+        if os.environ.get("RANK", "0") == "0":  # of the processes of accelerate, one talks
+            print(said)
+        in_time = self.minutes is None or time.monotonic() - began < 60 * self.minutes
+        return INTERRUPTED if in_time and not finished else 0
+
+    def _check(self) -> None:
+        if not self.queue and self.recipe is None:
+            raise UsageError("train: expected a RECIPE (vbl info lists them) or --queue")
+        if self.resume and self.overwrite:
+            raise UsageError("train: --resume keeps the run and --overwrite deletes it: give one")
+        expected = replace(Train(queue=True), minutes=self.minutes, device=self.device)
+        if self.queue and (self.minutes is None or self != expected):
+            raise UsageError("train --queue: expected --minutes, and no other option but --device")
+
+    def _train(self) -> tuple[bool, str]:
+        from vbl.training import fit
+
+        options = {field.name: getattr(self, field.name) for field in fields(self)[1:-1]}
+        run = fit(self.recipe, **options)
+        return run.finished, self._next_step(run.folder, run.finished)
+
+    def _train_queue(self) -> tuple[bool, str]:
+        from vbl.training.shipping import train_queue, waiting
+
+        shipped = train_queue(minutes=self.minutes, device=self.device)
+        said = f"shipped: {', '.join(shipped) or 'nothing yet'}"
+        if not waiting():
+            return True, said
+        return False, f"{said}; waiting: {', '.join(waiting())}. To go on:\n  {self.spelled()}"
+
+    def _next_step(self, folder: Path, finished: bool) -> str:
+        if not finished:
+            again = replace(self, resume=True, overwrite=False)
+            return f"stopped; the state is in {folder}. To go on:\n  {again.spelled()}"
+        from vbl.cli.printing import first_test
+
+        judge = ["vbl", "evaluate", str(folder / "weights.safetensors"), *first_test(self.recipe)]
+        return f"done; the weights are in {judge[2]}. To measure them:\n  {shlex.join(judge)}"
+
+    def spelled(self) -> str:
+        """The line that describes this run."""
+        words = ["vbl", "train", *filter(None, [self.recipe])]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if value != field.default:
+                words.append("--" + field.name.replace("_", "-"))
+                words += [] if value is True else [str(value)]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Restore photographs of any size, and show the noise that was inferred.
+    $ vbl restore night.jpg -o out
+    $ vbl restore a.png b.png -o out --model ffdnet --sigma 25
+
+    Writes night_restored.png, night_side_by_side.png and what the model infers: the noise's
+    standard deviation, night_noise_std.png and .npy, and the blur, night_kernel.png and .json.
+
+    Attributes:
+        photos: PNG, JPEG, TIFF, BMP, GIF or WebP.
+        out: Folder for what is written.
+        model: A name that vbl info lists, a .safetensors file or the folder of a run.
+        sigma: Noise level from 0 to 255, for a model that must be told.
+        tile: Side of the tiles in which a large photograph is restored; smaller takes less memory.
+        ensemble: Average over the eight rotations and reflections.
+        overwrite: Replace what is there of the same names; else such a photograph is refused.
+        device: A GPU where there is one, unless given.
+    """
+
+    photos: Annotated[Positional[tuple[Path, ...]], says("PHOTO ...")]
+    out: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+    model: Annotated[str, arg(metavar="MODEL")] = "virnet-denoise"
+    sigma: Annotated[float | None, says("X")] = None
+    tile: Annotated[int, arg(metavar="N")] = 512
+    ensemble: Flag = False
+    overwrite: Flag = False
+    device: Device = None
+
+    def run(self) -> None:
+        """Restore what can be restored; name the others at the end."""
+        from vbl.cli.photos import check_restoration, restore_file
+        from vbl.models import load
+
+        if not self.photos:
+            raise UsageError("restore: expected at least one PHOTO")
+        model = load(_weights(self.model))
+        options = {field.name: getattr(self, field.name) for field in fields(self)[3:]}
+        check_restoration(model, self.photos, **options)
+        self.out.mkdir(parents=True, exist_ok=True)
+        failed = []
+        for photo in self.photos:
+            try:
+                print(restore_file(model, photo, self.out, **options))
+            except (ValueError, OSError) as reason:
+                if len(self.photos) == 1:
+                    raise
+                failed.append(str(photo))
+                print(f"vbl: error: {' '.join(str(reason).split())}", file=sys.stderr)
+        if failed:
+            count = f"{len(failed)} of {len(self.photos)} photographs"
+            raise ValueError(f"{count} could not be restored: {', '.join(failed)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Measure a network on a set: PSNR and SSIM of each picture, and their means.
+    $ vbl evaluate ffdnet cbsd68 --sigma 25
+    $ vbl evaluate virnet-sr-x4 set14 --scale 4 --kernel all --sigma 2.55
+
+    Attributes:
+        model: A name that vbl info lists, a weights file, a run's folder, or A+B: A told by B.
+        dataset: A set (vbl data list), or a folder of pictures or of pairs NAME_noisy, NAME_clean.
+        sigma: Add white noise of this standard deviation, on the scale of 0 to 255.
+        case: Add noise whose level varies over the picture: VIRNet's case 1, 2 or 3.
+        scale: Blur and reduce the pictures by this factor.
+        kernel: Which of the blur kernels of that factor, by number.
+        quality: Compress the pictures as JPEG of quality 1 to 100.
+        protocol: The noise stream and the convention of a published table.
+        device: A GPU where there is one, unless given.
+        json: Print one JSON object instead of a table.
+        save: Keep the result in data/results under this name.
+    """
+
+    model: Annotated[Positional[str], arg(metavar="MODEL")]
+    dataset: Annotated[Positional[str], arg(metavar="DATASET")]
+    sigma: Annotated[float | None, says("X")] = None
+    case: Number = None
+    scale: Number = None
+    kernel: Annotated[str | None, says("N|all")] = None
+    quality: Number = None
+    protocol: Text = None
+    device: Device = None
+    json: Flag = False
+    save: Text = None
+
+    def run(self) -> None:
+        """Evaluate and print."""
+        from vbl.cli.printing import report_lines
+        from vbl.evaluation import evaluate, save_result
+        from vbl.utils import find_device
+
+        degradation = ("sigma", "case", "scale", "kernel", "quality")
+        options = {name: getattr(self, name) for name in (*degradation, "protocol", "device")}
+        report = evaluate(_weights(self.model), self.dataset, **options)
+        if self.save:
+            path = save_result(self.save, report.to_json(), device=find_device(self.device))
+            print(f"kept in {path}", file=sys.stderr)
+        print(json.dumps(report.to_json()) if self.json else "\n".join(report_lines(report)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduce:
+    """Recompute a table of a paper and print our numbers beside the paper's.
+    $ vbl reproduce virnet-table-2 --models ffdnet virnet-denoise
+
+    Attributes:
+        table: For instance virnet-table-2.
+        models: Only these rows; the others stay as they were measured last.
+        device: A GPU where there is one, unless given.
+    """
+
+    table: Annotated[Positional[str], arg(metavar="TABLE")]
+    models: Annotated[tuple[str, ...], says("MODEL ...")] = ()
+    device: Device = None
+
+    def run(self) -> None:
+        """Compute, keep in data/results and print."""
+        from vbl.evaluation import reproduce
+
+        print(reproduce(self.table, models=self.models or None, device=self.device))
+
+
+@dataclass(frozen=True)
+class List:
+    """Say which sets are on this machine and which can be fetched, with their terms.
+    $ vbl data list
+    """
+
+    def run(self) -> None:
+        """Print three lines for each set."""
+        from vbl.cli.printing import set_lines
+
+        print(*set_lines(), sep="\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """Download a public set and verify its checksums.
+    $ vbl data fetch kodak24_original
+
+    Attributes:
+        name: Of the set; vbl data list shows which can be fetched.
+        folder: Where to keep it; the cache folder (VBL_CACHE) unless given.
+    """
+
+    name: Annotated[Positional[str], arg(metavar="NAME")]
+    folder: Folder = None
+
+    def run(self) -> None:
+        """Fetch; say where it is and on which terms."""
+        from vbl.cli.printing import presence
+        from vbl.images import CATALOG
+        from vbl.images.download import DOWNLOADS, fetch
+
+        if self.name in CATALOG:
+            raise ValueError(f"{self.name} is not for download; it is {presence(self.name)}")
+        folder = fetch(self.name, folder=self.folder)
+        print(f"{self.name} is in {folder}\nterms: {DOWNLOADS[self.name].licence}")
+
+
+def one_of(commands: Mapping[str, type]) -> Any:
+    """A choice of commands, as tyro wants it said."""
+    return reduce(or_, (Annotated[kind, subcommand(name)] for name, kind in commands.items()))
+
+
+DATA: dict[str, type] = {"list": List, "fetch": Fetch}
+
+
+@dataclass(frozen=True)
+class Data:
+    """See which sets of pictures there are, and fetch public ones.
+    $ vbl data list
+    """
+
+    what: one_of(DATA)
+
+    def run(self) -> int | None:
+        """Pass on."""
+        return self.what.run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Say what is installed and known here, or how a model was made.
+    $ vbl info ffdnet
+
+    Attributes:
+        model: A checkpoint, a .safetensors file or the folder of a run.
+    """
+
+    model: Annotated[Positional[str | None], says("MODEL")] = None
+
+    def run(self) -> None:
+        """Print lines of a name and a value."""
+        from vbl.cli.printing import machine_lines, model_lines
+        from vbl.models import load
+
+        machine = self.model is None
+        print(*(machine_lines() if machine else model_lines(load(_weights(self.model)))), sep="\n")
+
+
+COMMANDS: dict[str, type] = {
+    "train": Train,
+    "restore": Restore,
+    "evaluate": Evaluate,
+    "reproduce": Reproduce,
+    "data": Data,
+    "info": Info,
+}
+
+
+def _weights(model: str) -> str:
+    """The name of a model, or the weights file of the run in a folder."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    path = folder / "weights.safetensors"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no {path.name}: expected the folder of a finished run")
+    return str(path)

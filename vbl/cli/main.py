@@ -1,0 +1,98 @@
+"""The command line: ``vbl train | restore | evaluate | reproduce | data | info``.
+
+Exit codes: 0; 1 for an error, one line on stderr (VBL_DEBUG=1 shows its traceback); 2 for a line of
+arguments that cannot be understood; 130 after Ctrl-C.
+"""
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
+from textwrap import shorten
+from typing import Any
+
+import tyro
+from tqdm import tqdm
+from tyro import conf
+
+from vbl.cli.commands import COMMANDS, INTERRUPTED, UsageError, one_of
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the name of the program; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = parse(argv).run()
+        sys.stdout.flush()  # a closed pipe is noticed here, not after the end
+        return code or 0
+    except SystemExit as end:  # help was asked for
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if os.environ.get("VBL_DEBUG") == "1" or not _is_for_the_user(error):
+            raise
+        return _complain(_line(error), 2 if isinstance(error, UsageError) else 1)
+
+
+def parse(argv: Sequence[str] | None = None) -> Any:
+    """The command of `vbl.cli.commands` that a line of arguments describes.
+
+    Raises:
+        UsageError: When it describes none.
+        SystemExit: After printing the help that was asked for.
+    """
+    names_as_given = (conf.OmitArgPrefixes, conf.OmitSubcommandPrefixes)
+    config = (*names_as_given, conf.FlagCreatePairsOff, conf.DisallowNone)
+    about = "Variational Bayes for image restoration."
+    box = StringIO()
+    try:
+        with redirect_stderr(box):
+            return tyro.cli(
+                one_of(COMMANDS), prog="vbl", description=about, args=argv, config=config
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise UsageError(_unboxed(box.getvalue())) from None
+
+
+def _unboxed(box: str) -> str:
+    """What stands in a box that tyro draws over several lines, without its title, as one line."""
+    inside = " ".join(line.strip("│ ") for line in box.splitlines()[1:])
+    parts = [part.strip(" .") for part in re.split("[╰╯─-]{4,}", inside)]
+    return shorten("; ".join(filter(None, parts)), 200)
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    """Whether the message is enough: the input or the machine is at fault, not the program."""
+    return isinstance(error, ValueError | OSError) or type(error).__module__.startswith("vbl.")
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+def _complain(line: str, code: int) -> int:
+    print(f"vbl: error: {line}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    tqdm.write(f"vbl: warning: {message}", sys.stderr)  # above a progress bar, not inside it

@@ -1,0 +1,122 @@
+"""What the command line prints: reports, sets, models and machines as lines of text."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import torch
+from torch import nn
+
+from vbl.evaluation import CONVENTIONS, PROTOCOLS, Report
+from vbl.evaluation.protocols import option_text
+from vbl.images import CATALOG, DataUnavailable, open_dataset
+from vbl.images.catalog import Entry
+from vbl.images.download import DOWNLOADS, Manual, cache_folder
+from vbl.models.checkpoints import PUBLISHED, index
+from vbl.recipes import RECIPES
+from vbl.recipes.queue import QUEUE
+from vbl.restoration import CLASSICAL
+from vbl.training.shipping import score_text
+from vbl.utils import bf16_pays
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Scores of each picture, each kernel where there are several, and how they were measured."""
+    options = [option_text(*option) for option in report.options.items()]
+    yield f"{report.model} on {report.dataset}: {', '.join(options) or 'pairs as they are'}"
+    yield f"\n{'':24} {'PSNR':>7} {'SSIM':>7}"
+    for row in report.per_image:
+        yield _score_line(row["name"], row)
+    for row in report.per_kernel if len(report.per_kernel) > 1 else ():
+        yield _score_line(f"kernel {row['kernel']}", row)
+    yield _score_line(f"mean of {report.images} images", vars(report)) + "\n"
+    for name, value in report.inferred.items():
+        yield f"{name.replace('_', ' ')}: {value:.4g}"
+    if report.skipped:
+        yield f"left out, unreadable: {', '.join(report.skipped)}"
+    yield f"protocol {report.protocol}: {PROTOCOLS[report.protocol].about}"
+    how = CONVENTIONS[report.convention]
+    rounded = "8 bits" if how.eight_bit else "not rounded"
+    yield f"convention {report.convention}: {how.colour}, {rounded}, border {how.border}"
+    yield f"{report.seconds_per_megapixel:.3g} seconds per megapixel"
+
+
+def _score_line(name: str, row: Mapping[str, Any]) -> str:
+    return f"{name:24} {row['psnr']:7.2f} {row['ssim']:7.4f}"
+
+
+def machine_lines() -> Iterator[str]:
+    """Versions, device, data, and the names that the other commands take."""
+    yield _line("vbl", f"{version('vbl')} on Python {python_version()}")
+    for library in ("torch", "accelerate", "safetensors", "numpy"):
+        yield _line(library, version(library))
+    gpu = torch.cuda.is_available()
+    cpu = f"cpu, {torch.get_num_threads()} threads"
+    yield _line("device", f"cuda, {torch.cuda.get_device_name()}" if gpu else cpu)
+    pays = bf16_pays(torch.device("cuda" if gpu else "cpu"))
+    yield _line("bfloat16", "used by networks in training" if pays else "not used: slower here")
+    root = os.environ.get("VBL_DATA")
+    found = "found" if root and Path(root).is_dir() else "no such folder"
+    yield _line("VBL_DATA", f"{root} ({found})" if root else "not set: local sets are not seen")
+    for name, recipe in RECIPES.items():
+        yield _line("recipe", f"{name} ({', '.join(recipe.presets)}): {recipe.about}")
+    for name, entry in index().items():
+        yield _line("checkpoint", f"{name}: {'; '.join(map(score_text, entry['scores']))}")
+    for name in PUBLISHED:
+        yield _line("checkpoint", f"{name}: its authors' weights, read where VBL_DATA points")
+    yield _line("classical", ", ".join(CLASSICAL))
+
+
+def first_test(recipe: str) -> list[str]:
+    """What ``vbl evaluate`` is given to measure what a recipe trains, after its name.
+
+    It is the first thing that a checkpoint of that recipe is measured on, or white noise.
+    """
+    scores = [job.scores[0] for job in QUEUE.values() if job.recipe == recipe and job.scores]
+    pictures, options = scores[0] if scores else ("cbsd68", {"sigma": 25})
+    if not os.environ.get("VBL_DATA"):  # what is embedded can be degraded, but holds no pairs
+        pictures, options = "photographs", options or {"sigma": 25}
+    return [pictures, *(word for k, v in options.items() for word in (f"--{k}", str(v)))]
+
+
+def model_lines(model: nn.Module) -> Iterator[str]:
+    """Size of a loaded model, and how it was made."""
+    yield _line("parameters", f"{sum(p.numel() for p in model.parameters()):,}")
+    for name, value in {"config": asdict(model.config), **model.about}.items():
+        yield _line(name, value if isinstance(value, str) else json.dumps(value))
+
+
+def set_lines() -> Iterator[str]:
+    """Of each set: whether it is here, what it is, and its terms."""
+    for name, entry in CATALOG.items():
+        yield from _set(name, presence(name), entry)
+    for name, entry in DOWNLOADS.items():
+        folder = cache_folder() / name
+        if isinstance(entry, Manual):
+            where = f"by hand from {entry.source}"
+        else:
+            where = f"here, in {folder}" if folder.is_dir() else f"vbl data fetch {name}"
+        yield from _set(name, where, entry)
+
+
+def presence(name: str) -> str:
+    """Whether a set of the catalogue is on this machine."""
+    try:
+        return f"here, {len(open_dataset(name))} pictures"
+    except DataUnavailable as reason:
+        return f"not here: {reason}" if os.environ.get("VBL_DATA") else "not here (set VBL_DATA)"
+
+
+def _set(name: str, where: str, entry: Entry) -> Iterator[str]:
+    yield f"{name:18}{where}"
+    yield f"{'':18}{entry.about}"
+    yield f"{'':18}terms: {entry.licence}"
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name:<12} {value}"

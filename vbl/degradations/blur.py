@@ -1,0 +1,126 @@
+"""Blur: shaken, out of focus, printed, and reduced after it."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vbl.degradations.degraded import Degraded, Level, check_images
+from vbl.degradations.kernels import (
+    defocus_kernel,
+    gaussian_kernel,
+    motion_kernel,
+    random_gaussian_parameters,
+)
+from vbl.degradations.noise import add_white_noise
+from vbl.degradations.operators import SAMPLINGS, blur, check_scale
+
+SHAKE = 9  # side of a shaking hand's kernels: what a CPU learns to undo within an hour
+
+
+def blurred(
+    x: Float[Tensor, "b c h w"],
+    kernel: Float[Tensor, "n 1 k k"] | None = None,
+    std: Level = 2 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Blur and white noise: y = k * x + std · n, x continued symmetrically past its edges.
+
+    Args:
+        x: Images (B, C, H, W).
+        kernel: Kernels (B or 1, 1, k, k), for instance Gaussian ones; None draws 21 x 21 motion
+            kernels.
+        std: Noise level.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If kernels or levels do not fit the images.
+    """
+    check_images(x)
+    if kernel is None:
+        kernel = motion_kernel(21, n=len(x), generator=generator).to(x)
+    y, var = add_white_noise(blur(x, kernel, "symmetric"), std, generator)
+    return Degraded(y, x, noise_var=var, kernel=kernel.expand(len(x), -1, -1, -1))
+
+
+def shaken(
+    x: Float[Tensor, "b c h w"],
+    size: int = SHAKE,
+    std: Level = (0.0, 7 / 255),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """As a shaking hand takes it, one picture in four a badly focused lens instead; with noise.
+
+    Args:
+        x: Images (B, C, H, W).
+        size: Side of the kernels. Discs have radii from half a pixel to a third of it.
+        std: Noise level, as in `vbl.degradations.blurred`.
+        generator: Source of randomness.
+    """
+    motion = motion_kernel(size, n=len(x), generator=generator).to(x)
+    u = torch.rand(2, len(x), generator=generator, device=x.device, dtype=x.dtype)
+    disc = defocus_kernel(0.5 + (size / 3 - 0.5) * u[0], size)
+    kernel = torch.where(u[1].view(-1, 1, 1, 1) < 0.25, disc, motion)
+    return blurred(x, kernel, std, generator=generator)
+
+
+def printed(
+    x: Float[Tensor, "b c h w"],
+    size: int = SHAKE,
+    std: Level = (0.0, 7 / 255),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """The same of grey pages, in ink and on paper of any colour.
+
+    Args:
+        x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels alike.
+        size: As in `shaken`.
+        std: As there.
+        generator: Source of randomness.
+    """
+    u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
+    lightness = u[:2, :, :1]  # the same in all channels
+    paper = (0.6 + 0.4 * lightness[0] + 0.2 * (u[2] - 0.5)).clamp(0, 1)
+    ink = (0.4 * lightness[1] + 0.4 * (u[3] - 0.5)).clamp(0, 1)
+    return shaken(ink + (paper - ink) * x, size, std, generator=generator)
+
+
+def blind_sr(
+    x: Float[Tensor, "b c h w"],
+    scale: int = 2,
+    kernel: Float[Tensor, "n 1 k k"] | None = None,
+    std: Level = (0.0, 15 / 255),
+    *,
+    sampling: str = "direct",
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Blur, downsample, add noise: y = (k * x)↓s + std · n, VIRNet's Eq. (6).
+
+    The image is continued symmetrically past its edges, as in VIRNet's public code.
+
+    Args:
+        x: Images (B, C, H, W), H and W multiples of s.
+        scale: s.
+        kernel: Kernels (B or 1, 1, k, k); None draws VIRNet's random Gaussian ones (Eq. 27).
+        std: Noise level, or the range to draw it from.
+        sampling: "direct" keeps the upper-left pixels as the paper says; "bicubic" is the
+            antialiased cubic downsampling of its public code.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If s does not divide the size, or `sampling` is neither.
+    """
+    check_images(x)
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling: expected 'direct' or 'bicubic', got {sampling!r}")
+    check_scale(x, scale)
+    truth = {}
+    if kernel is None:
+        parameters = random_gaussian_parameters(len(x), scale, generator=generator)
+        truth = dict(zip(("lambda1_sq", "lambda2_sq", "rho"), parameters, strict=True))
+        kernel = gaussian_kernel(*parameters, size=21).to(x)
+    small = SAMPLINGS[sampling](blur(x, kernel, "symmetric"), scale)
+    y, var = add_white_noise(small, std, generator)
+    return Degraded(y, x, var, kernel.expand(len(x), -1, -1, -1), scale, truth)

@@ -1,0 +1,176 @@
+"""A small digital camera: what happens between the light and the picture file.
+
+`expose` turns a picture back into what the sensor would see, `sense` adds the sensor's noise,
+`develop` is the camera's own processing. Their composition makes noise that depends on the
+signal, is correlated between pixels and channels, and is not Gaussian.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
+from vbl.degradations.operators import pad
+from vbl.images import linear_to_srgb, srgb_to_linear
+
+# Red and blue light reach the sensor weaker than green; white balance multiplies them back.
+WHITE_BALANCE = (2.0, 1.0, 1.6)
+
+# Camera colours to linear sRGB; every row sums to 1, so that white stays white.
+COLOUR_MATRIX = ((1.6, -0.5, -0.1), (-0.2, 1.5, -0.3), (0.0, -0.6, 1.6))
+
+
+def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+
+
+def _recolour(x: Tensor, matrix: Tensor) -> Tensor:
+    return torch.einsum("ij,bjhw->bihw", matrix, x)
+
+
+def _colour_matrix(like: Tensor) -> Tensor:
+    return torch.tensor(COLOUR_MATRIX, dtype=like.dtype, device=like.device)
+
+
+def bayer_masks(h: int, w: int, like: Tensor) -> Float[Tensor, "1 3 h w"]:
+    """Which of R, G, B each pixel of an RGGB sensor sees, as (1, 3, H, W) of 0 and 1."""
+    row = torch.arange(h, device=like.device)[:, None] % 2
+    col = torch.arange(w, device=like.device)[None, :] % 2
+    red, blue = (row == 0) & (col == 0), (row == 1) & (col == 1)
+    return torch.stack([red, row != col, blue])[None].to(like.dtype)
+
+
+def expose(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """The noise-free sensor values behind a picture: inverse curve, colours, gains, mosaic.
+
+    Args:
+        x: RGB images (B, 3, H, W) in [0, 1].
+
+    Returns:
+        RGGB mosaics (B, 1, H, W) in [0, 1], 1 being the sensor's saturation.
+    """
+    inverse = torch.linalg.inv(_colour_matrix(x))
+    light = _recolour(srgb_to_linear(x), inverse) / _per_channel(WHITE_BALANCE, x)
+    masks = bayer_masks(*x.shape[-2:], x)
+    return (light.clamp(0, 1) * masks).sum(1, keepdim=True)
+
+
+def sense(
+    raw: Float[Tensor, "b 1 h w"],
+    electrons: Float[Tensor, " b"],
+    read_std: Float[Tensor, " b"],
+    *,
+    generator: torch.Generator | None = None,
+) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+    """Count photons, add the electronics' noise, digitise to 12 bits.
+
+    Args:
+        raw: Noise-free sensor values (B, 1, H, W) in [0, 1].
+        electrons: Electrons at saturation, (B,): fewer means a higher ISO setting.
+        read_std: Standard deviation of the read noise, (B,), in electrons.
+        generator: Source of randomness.
+
+    Returns:
+        The noisy sensor values in [0, 1], and the variance raw/electrons + (read_std/electrons)²
+        of the noise before clipping and digitisation, both (B, 1, H, W).
+    """
+    full, read = electrons.view(-1, 1, 1, 1), read_std.view(-1, 1, 1, 1)
+    counts = torch.poisson(raw * full, generator=generator)
+    normal = torch.randn(raw.shape, generator=generator, dtype=raw.dtype, device=raw.device)
+    noisy = ((counts + read * normal) / full).clamp(0, 1)
+    return (noisy * 4095).round() / 4095, raw / full + (read / full) ** 2
+
+
+# Gradient-corrected linear interpolation (Malvar, He and Cutler, ICASSP 2004), in eighths: the
+# mean of the neighbours of the wanted colour, corrected by the Laplacian of the measured one.
+_GREEN = ((0, 0, -1, 0, 0), (0, 0, 2, 0, 0), (-1, 2, 4, 2, -1), (0, 0, 2, 0, 0), (0, 0, -1, 0, 0))
+_SAME_ROW = (
+    (0, 0, 0.5, 0, 0),
+    (0, -1, 0, -1, 0),
+    (-1, 4, 5, 4, -1),
+    (0, -1, 0, -1, 0),
+    (0, 0, 0.5, 0, 0),
+)
+_DIAGONAL = (
+    (0, 0, -1.5, 0, 0),
+    (0, 2, 0, 2, 0),
+    (-1.5, 0, 6, 0, -1.5),
+    (0, 2, 0, 2, 0),
+    (0, 0, -1.5, 0, 0),
+)
+
+
+def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Fill in the two missing colours of each pixel by Malvar, He and Cutler's 5 x 5 filters.
+
+    Args:
+        raw: RGGB mosaics (B, 1, H, W).
+
+    Returns:
+        Colour images (B, 3, H, W); the measured values stay as they are.
+    """
+    filters = raw.new_tensor([_GREEN, _SAME_ROW, _DIAGONAL])
+    filters = torch.stack([*filters, filters[1].mT])[:, None] / 8
+    # Reflection keeps the mosaic's pattern intact past the edge.
+    green, row, diagonal, column = F.conv2d(pad(raw, 2), filters).unbind(1)
+    red, _, blue = bayer_masks(*raw.shape[-2:], raw)[0].bool()
+    measured, even_row = raw[:, 0], torch.arange(raw.shape[-2], device=raw.device)[:, None] % 2 == 0
+
+    def fill(own: Tensor, opposite: Tensor, in_own_row: Tensor) -> Tensor:
+        beside = torch.where(in_own_row, row, column)
+        return torch.where(own, measured, torch.where(opposite, diagonal, beside))
+
+    channels = (
+        fill(red, blue, even_row),
+        torch.where(red | blue, green, measured),
+        fill(blue, red, ~even_row),
+    )
+    return torch.stack(channels, 1)
+
+
+def develop(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """The camera's processing: demosaic, white balance, colour matrix, transfer curve, 8 bits.
+
+    Args:
+        raw: RGGB mosaics (B, 1, H, W) in [0, 1].
+
+    Returns:
+        RGB images (B, 3, H, W) in [0, 1], multiples of 1/255.
+    """
+    rgb = demosaic(raw) * _per_channel(WHITE_BALANCE, raw)
+    light = _recolour(rgb.clamp(0, 1), _colour_matrix(raw)).clamp(0, 1)
+    return (linear_to_srgb(light) * 255).round() / 255
+
+
+def camera(
+    x: Float[Tensor, "b c h w"],
+    electrons: Level = (200.0, 2000.0),
+    read_std: Level = (1.0, 6.0),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """A photograph as a small camera would take it: photon and read noise, then its processing.
+
+    The clean image returned went through the same camera without noise, so that y - x is the
+    noise and nothing else.
+
+    Args:
+        x: RGB images (B, 3, H, W), the scene.
+        electrons: Electrons at saturation; 2000 is a good night shot, 200 a bad one.
+        read_std: Read noise in electrons.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If the images are not RGB, or `electrons` is zero.
+    """
+    check_images(x)
+    if x.shape[1] != 3:
+        raise ValueError(f"expected RGB images (B, 3, H, W), got {tuple(x.shape)}")
+    full, read = one_per_image(electrons, x, generator), one_per_image(read_std, x, generator)
+    if (full == 0).any():
+        raise ValueError("electrons: expected positive numbers, got 0")
+    raw = expose(x)
+    noisy, raw_var = sense(raw, full, read, generator=generator)
+    truth = {"electrons": full, "read_std": read, "raw_noise_var": raw_var}
+    return Degraded(develop(noisy), develop(raw), truth=truth)

@@ -1,0 +1,79 @@
+"""What a degradation returns, and what all of them check."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# A level is one number, one per image, or a range (low, high) to draw one per image from.
+Level = float | tuple[float, float] | Float[Tensor, " levels"]
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded image and everything that is known about how it came to be.
+
+    Attributes:
+        y: Observed images (B, C, h, w).
+        x: Clean images (B, C, H, W) behind them.
+        noise_var: Variance of the noise at each value of y, broadcastable to it; None where the
+            degradation is not additive noise (`jpeg`) or its variance has no formula (`camera`).
+        kernel: Blur kernels (B, 1, k, k), or None.
+        scale: Factor s between the sizes of x and y.
+        truth: Further parameters by name, each with one row per image.
+    """
+
+    y: Float[Tensor, "b c h w"]
+    x: Float[Tensor, "b c sh sw"]
+    noise_var: Tensor | None = None
+    kernel: Tensor | None = None
+    scale: int = 1
+    truth: dict[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> "Degraded":
+        """The same on another device."""
+        values = vars(self) | {"truth": {k: v.to(device) for k, v in self.truth.items()}}
+        return Degraded(
+            **{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()}
+        )
+
+
+def check_images(x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected a torch tensor of images, got {type(x).__name__}")
+    full_precision = x.dtype in (torch.float32, torch.float64)
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not full_precision or x.numel() == 0:
+        raise ValueError(
+            "expected float32 or float64 images (B, 1 or 3, H, W) in [0, 1], "
+            f"got {tuple(x.shape)} of {x.dtype}"
+        )
+    low, high = x.aminmax()
+    if not (low >= 0 and high <= 1):  # also refuses NaN
+        raise ValueError(f"expected images in [0, 1], got values from {low:.4g} to {high:.4g}")
+
+
+def one_per_image(level: Level, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One value per image, (B,), of the images' type."""
+    b = len(x)
+    if isinstance(level, tuple):
+        low, high = level
+        if not 0 <= low <= high:
+            raise ValueError(f"expected a range (low, high) with 0 <= low <= high, got {level}")
+        u = torch.rand(b, generator=generator, device=x.device, dtype=x.dtype)
+        return low + (high - low) * u
+    values = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+    if values.shape not in ((), (b,)):
+        shape = tuple(values.shape)
+        raise ValueError(f"expected one level, or one for each of {b} images, got shape {shape}")
+    if not (values >= 0).all():  # also refuses NaN
+        raise ValueError(f"expected levels >= 0, got {values.tolist()}")
+    return values.expand(b)
+
+
+def standard_normal(shape: torch.Size, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+Degrade = Callable[..., Degraded]  # degrade(x, generator=...)

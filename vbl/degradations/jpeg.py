@@ -1,0 +1,51 @@
+"""JPEG and back."""
+
+import io
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import (
+    Image,
+)
+from torch import Tensor
+
+from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
+
+
+def through_jpeg(image: Float[Tensor, "c h w"], quality: int) -> Float[Tensor, "c h w"]:
+    """Encode an image with Pillow's JPEG and decode it.
+
+    Args:
+        image: (1 or 3, H, W) in [0, 1]; rounded to 8 bits first.
+        quality: Quality factor, 1 ... 95.
+    """
+    pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
+    file, grey = io.BytesIO(), len(image) == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality)
+    back = np.asarray(Image.open(file), np.float32).reshape(pixels.shape) / 255
+    return torch.from_numpy(back).permute(2, 0, 1).to(image)
+
+
+def jpeg(
+    x: Float[Tensor, "b c h w"],
+    quality: Level = (10.0, 95.0),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """JPEG compression and back, by Pillow's encoder on the CPU.
+
+    Args:
+        x: Images (B, C, H, W); rounded to 8 bits first.
+        quality: Quality factor 1 ... 95, rounded to an integer.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: If a quality lies outside 1 ... 95.
+    """
+    check_images(x)
+    q = one_per_image(quality, x, generator).round()
+    if q.min() < 1 or q.max() > 95:
+        raise ValueError(f"quality: expected 1 ... 95, got {q.min():.0f} to {q.max():.0f}")
+    y = torch.stack([through_jpeg(image, int(v)) for image, v in zip(x, q, strict=True)])
+    return Degraded(y, x, truth={"quality": q})

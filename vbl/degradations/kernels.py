@@ -1,0 +1,241 @@
+"""Blur kernels: Gaussian ones from their parameters Λ and back, motion paths, discs, test kernels.
+
+λ₁ runs along x = columns, λ₂ along y = rows. Kernels are (B, 1, k, k), k odd, sum 1.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+VIRNET_TEST_SIDE = 21
+
+
+def _offsets(side: int, like: Tensor) -> Tensor:
+    if side < 1 or side % 2 == 0:
+        raise ValueError(f"kernel side: expected an odd number, got {side}")
+    return torch.arange(side, dtype=like.dtype, device=like.device) - side // 2
+
+
+def gaussian_kernel(
+    lambda1_sq: Float[Tensor, " b"],
+    lambda2_sq: Float[Tensor, " b"],
+    rho: Float[Tensor, " b"],
+    size: int,
+) -> Float[Tensor, "b 1 size size"]:
+    """k = g(Λ), the anisotropic Gaussian kernel of VIRNet's Eq. (7) and Eq. (8).
+
+    Written as a softmax of the exponent, so that it sums to one, is differentiable and needs
+    no matrix inverse.
+
+    Args:
+        lambda1_sq: Variances along x (columns), (B,), in pixels², positive.
+        lambda2_sq: Variances along y (rows), (B,), in pixels², positive.
+        rho: Correlations, (B,), in (-1, 1).
+        size: Side k of the kernel, odd.
+
+    Returns:
+        Kernels (B, 1, k, k).
+
+    Raises:
+        ValueError: If `size` is even or below 1, a variance is not positive, or a correlation
+            is not in (-1, 1).
+    """
+    if not ((lambda1_sq > 0) & (lambda2_sq > 0) & (rho.abs() < 1)).all():
+        raise ValueError("expected variances > 0 and correlations in (-1, 1)")
+    r = _offsets(size, rho)
+    u = r[None, None, :] / lambda1_sq.sqrt()[:, None, None]
+    v = r[None, :, None] / lambda2_sq.sqrt()[:, None, None]
+    rho = rho[:, None, None]
+    exponent = -(u**2 - 2 * rho * u * v + v**2) / (2 * (1 - rho**2))
+    return exponent.flatten(1).softmax(dim=1).view(-1, 1, size, size)
+
+
+def kernel_parameters(
+    kernel: Float[Tensor, "b 1 k k"],
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """Second moments (λ₁², λ₂², ρ) of any kernel about its own centre of mass.
+
+    The inverse of `gaussian_kernel` where the kernel fits its support.
+
+    Args:
+        kernel: Kernels (B, 1, k, k) that sum to 1.
+
+    Returns:
+        λ₁² and λ₂² in pixels² and ρ, each (B,). ρ is NaN for a kernel without extent along one
+        axis, such as a delta: it has no correlation.
+    """
+    k = kernel[:, 0]
+    r = _offsets(k.shape[-1], k)
+    columns, rows = k.sum(1), k.sum(2)
+    x = r - (columns * r).sum(1, keepdim=True)
+    y = r - (rows * r).sum(1, keepdim=True)
+    lambda1_sq, lambda2_sq = (columns * x**2).sum(1), (rows * y**2).sum(1)
+    covariance = torch.einsum("bij,bi,bj->b", k, y, x)
+    return lambda1_sq, lambda2_sq, covariance / (lambda1_sq * lambda2_sq).sqrt()
+
+
+def rotated_parameters(
+    l1: Float[Tensor, " b"], l2: Float[Tensor, " b"], theta: Float[Tensor, " b"]
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """Λ of a Gaussian with axes l₁, l₂ turned by θ: Σ = U diag(l₁², l₂²) Uᵀ, VIRNet's Eq. (27).
+
+    Args:
+        l1: Standard deviation along the first axis, (B,), in pixels, positive.
+        l2: The same along the second axis.
+        theta: Angle of the first axis from x towards y (that is, from right to down), (B,), rad.
+
+    Returns:
+        λ₁², λ₂² in pixels² and ρ, each (B,).
+    """
+    c, s = theta.cos(), theta.sin()
+    xx = (l1 * c) ** 2 + (l2 * s) ** 2
+    yy = (l1 * s) ** 2 + (l2 * c) ** 2
+    return xx, yy, (l1**2 - l2**2) * c * s / (xx * yy).sqrt()
+
+
+def random_gaussian_parameters(
+    b: int, scale: int, *, smallest: float = 0.2, generator: torch.Generator | None = None
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """Training kernels of VIRNet: l₁, l₂ ~ U(smallest, s), θ ~ U[0, π) (Eq. 27).
+
+    Args:
+        b: How many.
+        scale: The scale factor s of the super-resolution task.
+        smallest: Lower end of the axes in pixels; 0 would be a Dirac and has no density.
+        generator: Source of randomness (and its device).
+
+    Returns:
+        λ₁², λ₂² in pixels² and ρ, each (B,).
+    """
+    device = generator.device if generator else None
+    u = torch.rand(3, b, generator=generator, device=device)
+    l1, l2 = smallest + (scale - smallest) * u[:2]
+    return rotated_parameters(l1, l2, math.pi * u[2])
+
+
+def virnet_test_kernels(scale: int) -> Float[Tensor, "7 1 21 21"]:
+    """The seven kernels on which VIRNet's super-resolution tables are measured (side 21).
+
+    Three isotropic ones of std 0.4 s, 0.6 s and 0.8 s, and four anisotropic ones:
+    (0.4 s, 0.2 s) at 0°, (0.6 s, 0.3 s) at 135°, (0.8 s, 0.4 s) at 45° and at 90°.
+
+    Args:
+        scale: The scale factor s.
+
+    Returns:
+        Kernels (7, 1, 21, 21), computed in float64 and returned in float32.
+    """
+    axes = [(0.4, 0.4, 0), (0.6, 0.6, 0), (0.8, 0.8, 0)]
+    axes += [(0.4, 0.2, 0), (0.6, 0.3, 135), (0.8, 0.4, 45), (0.8, 0.4, 90)]
+    l1, l2, degrees = torch.tensor(axes, dtype=torch.float64).T
+    parameters = rotated_parameters(scale * l1, scale * l2, degrees.deg2rad())
+    return gaussian_kernel(*parameters, VIRNET_TEST_SIDE).float()
+
+
+def motion_kernel(
+    size: int,
+    *,
+    n: int = 1,
+    reach: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "n 1 size size"]:
+    """The path of a shaking hand: a smooth random walk, drawn with bilinear weights.
+
+    The velocity follows an Ornstein-Uhlenbeck process in each coordinate. The centre of mass
+    lies in the middle of the kernel, so that blurring and deblurring do not shift the picture.
+
+    Args:
+        size: Side k, odd, at least 3.
+        n: Number of kernels.
+        reach: How far a path goes from its centre of mass along rows or columns, in pixels, at
+            most (size - 1)/2; None draws it from U(0.4, 1) (size - 1)/2.
+        generator: Source of randomness.
+
+    Returns:
+        Kernels (n, 1, k, k) that sum to 1.
+
+    Raises:
+        ValueError: If `size` is even or below 3, or `reach` does not fit in it.
+    """
+    if size < 3 or size % 2 == 0:
+        raise ValueError(f"size: expected an odd number of at least 3, got {size}")
+    if reach is not None and not 0 < reach <= size // 2:
+        raise ValueError(f"reach: expected a value in (0, {size // 2}], got {reach}")
+    device = generator.device if generator else None
+    path = _smooth_walk(n, 256, generator, device)
+    path = path - path.mean(1, keepdim=True)
+    share = 0.4 + 0.6 * torch.rand(n, 1, 1, generator=generator, device=device)
+    goal = share * (size // 2) if reach is None else reach
+    return _draw(path * goal / path.abs().amax((1, 2), keepdim=True), size)
+
+
+def _smooth_walk(n: int, steps: int, generator, device) -> Tensor:
+    """Paths (n, steps, 2): integrated Ornstein-Uhlenbeck velocities."""
+    push = torch.randn(steps, n, 2, generator=generator, device=device)
+    velocity, path = [push[0]], [torch.zeros_like(push[0])]
+    for p in push[1:]:
+        velocity.append(0.95 * velocity[-1] + 0.3 * p)
+        path.append(path[-1] + velocity[-1])
+    return torch.stack(path, 1)
+
+
+def _draw(path: Tensor, size: int) -> Tensor:
+    """Spread every point of the paths (n, t, 2) over its four nearest pixels."""
+    r = _offsets(size, path)
+    wx = (1 - (path[:, :, 0, None] - r).abs()).clamp_min(0)
+    wy = (1 - (path[:, :, 1, None] - r).abs()).clamp_min(0)
+    kernel = torch.einsum("nti,ntj->nij", wy, wx)
+    return (kernel / kernel.sum((1, 2), keepdim=True)).unsqueeze(1)
+
+
+def defocus_kernel(radius: Float[Tensor, " b"], size: int) -> Float[Tensor, "b 1 size size"]:
+    """What a point becomes where a lens is out of focus: an even disc.
+
+    A pixel that the edge crosses counts by how far it lies inside, along the line to the centre.
+
+    Args:
+        radius: Of the discs in pixels, (B,), at least 0 and at most (size - 1)/2.
+        size: Side k of the kernel, odd.
+
+    Returns:
+        Kernels (B, 1, k, k) that sum to 1; a Dirac's at a radius of 0.
+
+    Raises:
+        ValueError: If `size` is even or below 1, or a disc does not fit in it.
+    """
+    r = _offsets(size, radius)
+    if not ((radius >= 0) & (radius <= size // 2)).all():
+        raise ValueError(f"radius: expected values in [0, {size // 2}], got {radius.tolist()}")
+    distance = torch.hypot(r[:, None], r)
+    kernel = (radius[:, None, None] + 0.5 - distance).clamp(0, 1)
+    return (kernel / kernel.sum((1, 2), keepdim=True)).unsqueeze(1)
+
+
+def with_floor(kernel: Float[Tensor, "b 1 k k"], floor: float) -> Float[Tensor, "b 1 k k"]:
+    """k̃ = (k + δ)/(1 + δ d'), positive at all d' entries: the mean of a Dirichlet distribution.
+
+    Zeros have none, and most entries of a motion kernel are zeros; VBDeblurNet's Eq. (6).
+
+    Args:
+        kernel: Kernels (B, 1, k, k) that sum to 1.
+        floor: δ > 0. It takes a share of δ d' of the kernel away: choose 0.1 to 1 per cent.
+
+    Returns:
+        Kernels (B, 1, k, k) that sum to 1.
+    """
+    return (kernel + floor) / (1 + floor * kernel[0].numel())
+
+
+def vdir_test_kernels(scale: int) -> Float[Tensor, "2 1 15 15"]:
+    """The two kernels of VDIR's tables: one isotropic, one turned by -0.5 rad.
+
+    The paper's "widths" 2.0 and (4.0, 1.0) are variances in pixels²: as such they give its bicubic
+    row, as standard deviations they do not.
+
+    Args:
+        scale: The scale factor; the kernels do not depend on it.
+    """
+    l1_sq, l2_sq, theta = torch.tensor([(2.0, 2.0, 0.0), (4.0, 1.0, -0.5)], dtype=torch.float64).T
+    return gaussian_kernel(*rotated_parameters(l1_sq.sqrt(), l2_sq.sqrt(), theta), 15).float()

@@ -1,0 +1,244 @@
+"""Measuring a method on a set of pictures under a protocol.
+
+::
+
+    evaluate("ffdnet", "cbsd68", sigma=25).psnr
+    evaluate(model, "holiday", case=2)                  a model of yours, a folder of yours
+    evaluate("bicubic", "set14", scale=4, kernel="all", sigma=2.55)
+    evaluate("input", "cc15")                           pairs: how good the noisy pictures are
+
+Here, as on the command line and in the papers, noise levels are on the scale of 0 to 255.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from vbl.degradations import Degraded
+from vbl.evaluation.metrics import psnr, registered, ssim
+from vbl.evaluation.protocols import PROTOCOLS, choose_protocol, degraded, variants
+from vbl.images import ImageSet, find_pictures
+from vbl.images.datasets import readable
+from vbl.models import Restoration
+from vbl.restoration import Method, find_method
+from vbl.utils import find_device, is_static
+
+INFERRED = ("noise_correlation", "noise_level_ratio", "kernel_mse", "kernel_cosine")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a method scores on a set.
+
+    Attributes:
+        model: Its name.
+        dataset: Name of the set.
+        options: The degradation that was asked for.
+        protocol: A key of `vbl.evaluation.PROTOCOLS`.
+        convention: A key of `vbl.evaluation.CONVENTIONS`.
+        psnr: Mean over the pictures (and kernels), in dB.
+        ssim: The same.
+        images: Number of pictures that were measured.
+        seconds_per_megapixel: Wall time of the restoration alone, for 10⁶ pixels of the clean
+            picture.
+        inferred: How good the method's idea of the degradation is, where it has one; means over
+            the pictures. noise_correlation: between its map of standard deviations and the true
+            one, where that varies; noise_level_ratio: of their means, 1 is right; kernel_mse
+            and kernel_cosine: between the kernels, where they are of one size.
+        skipped: Names of pictures that could not be read.
+        per_image: Rows of name, psnr, ssim and what `inferred` has; means over the kernels.
+        per_kernel: The same by kernel, means over the pictures; empty without kernels.
+    """
+
+    model: str
+    dataset: str
+    options: dict[str, Any]
+    protocol: str
+    convention: str
+    psnr: float
+    ssim: float
+    images: int
+    seconds_per_megapixel: float
+    inferred: dict[str, float]
+    skipped: list[str]
+    per_image: list[dict[str, Any]] = field(repr=False)
+    per_kernel: list[dict[str, Any]] = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can hold it: null where a number is not finite (equal pictures, for instance)."""
+        return _finite(asdict(self))
+
+
+def evaluate(
+    model: Any,
+    dataset: Any,
+    *,
+    sigma: float | None = None,
+    case: int | None = None,
+    scale: int | None = None,
+    kernel: int | str | None = None,
+    quality: int | None = None,
+    protocol: str | None = None,
+    device: Any = None,
+    progress: bool = True,
+) -> Report:
+    """Degrade the pictures of a set, restore them, compare with the truth.
+
+    Args:
+        model: A model, the name or file of a checkpoint, a key of `vbl.restoration.CLASSICAL`, or
+            A+B (`vbl.restoration.find_method`). What must be told the noise level is told the true
+            one.
+        dataset: A name of the catalogue, or a folder of pictures or of pairs ``NAME_noisy`` and
+            ``NAME_clean``; pairs take no option.
+        sigma: Standard deviation of white noise, 0 to 255.
+        case: 1, 2 or 3: noise with one of VIRNet's test maps.
+        scale: Super-resolution by 2, 3 or 4.
+        kernel: Number of its blur kernel, from 0, or "all".
+        quality: Quality factor of JPEG.
+        protocol: A key of `vbl.evaluation.PROTOCOLS`; by default what the options suggest.
+        device: "cpu" or "cuda"; by default a GPU where there is one.
+        progress: Show a bar with the mean PSNR so far.
+
+    Raises:
+        ValueError: When options contradict each other or do not fit the model or the pictures.
+        UnknownName: With the closest names of models, sets or protocols.
+        DataUnavailable: When a set is not on this machine.
+        UnreadableImage: When 1 % of the pictures or more cannot be read.
+    """
+    asked = {"sigma": sigma, "case": case, "scale": scale, "kernel": kernel, "quality": quality}
+    options = {name: value for name, value in asked.items() if value is not None}
+    chosen = choose_protocol(options, protocol)
+    runs = variants(chosen, options)
+    pictures = find_pictures(dataset)
+    target = find_device(device)
+    method = find_method(model, target)
+    if method.scale not in (None, scale or 1):
+        raise ValueError(f"scale: {method.name} was made for {method.scale}, got {scale or 1}")
+    rows: list[dict[str, Any]] = []
+    total, hidden = len(runs) * len(pictures), not progress or is_static()
+    with tqdm(desc=method.name, total=total, unit="image", disable=hidden) as bar:
+        for row in _scores(method, pictures, chosen, runs, target):
+            rows.append(row)
+            bar.set_postfix_str(f"PSNR {_mean(rows, 'psnr'):.2f} dB", refresh=False)
+            bar.update()
+    about = {"model": method.name, "dataset": pictures.name, "options": options}
+    return _report(rows, pictures, protocol=chosen, **about)
+
+
+def _scores(
+    method: Method,
+    pictures: ImageSet,
+    protocol: str,
+    runs: Iterable[dict[str, Any]],
+    device: torch.device,
+) -> Iterator[dict[str, Any]]:
+    for run in runs:
+        for name, pair in degraded(readable(pictures), protocol, run):
+            try:
+                score = _measure(method, pair.to(device), protocol)
+            except ValueError as reason:
+                raise ValueError(f"{method.name} on {name}: {reason}") from reason
+            yield {"name": name, **run, **score}
+
+
+def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
+    """Scores of one picture; its restoration is timed until it lies in the CPU's memory."""
+    rules = PROTOCOLS[protocol]
+    began = time.perf_counter()
+    with torch.inference_mode():
+        restored = _to_cpu(method.restore(pair, rules.sampling))
+    seconds = time.perf_counter() - began
+    pair = pair.to(torch.device("cpu"))
+    _check(restored.image, pair.x)
+    image = registered(restored.image, pair.x) if rules.registers else restored.image
+    compared = (image, pair.x, rules.convention)
+    return {
+        "psnr": psnr(*compared, scale=pair.scale).item(),
+        "ssim": ssim(*compared, scale=pair.scale).item(),
+        "seconds": seconds,
+        "megapixels": pair.x[0, 0].numel() / 1e6,
+        **inferred(restored, pair),
+    }
+
+
+def _to_cpu(restored: Restoration) -> Restoration:
+    parts = vars(restored).items()
+    return Restoration(**{name: part if part is None else part.cpu() for name, part in parts})
+
+
+def _check(image: Tensor, truth: Tensor) -> None:
+    if image.shape != truth.shape:
+        sizes = f"{tuple(image.shape)} where {tuple(truth.shape)} was expected"
+        raise ValueError(f"restored to {sizes}")
+    if not image.isfinite().all():
+        raise ValueError("restored values are not finite")
+
+
+def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
+    """Compare what was inferred about a degradation with the truth, where both are known.
+
+    Args:
+        restored: Of one picture; a noise map of several channels counts by its mean.
+        pair: The same picture, with the truth.
+
+    Returns:
+        Some of what `Report` has.
+    """
+    found = {}
+    if restored.noise_std is not None and pair.noise_var is not None:
+        maps = restored.noise_std.mean(1, keepdim=True), pair.noise_var.sqrt()
+        guess, truth = (v.double().flatten() for v in torch.broadcast_tensors(*maps))
+        if truth.min() < truth.max():
+            r = torch.corrcoef(torch.stack([guess, truth]))[0, 1]
+            found["noise_correlation"] = r.nan_to_num(0.0).item()  # a constant says nothing
+        if truth.max() > 0:
+            found["noise_level_ratio"] = (guess.mean() / truth.mean()).item()
+    sizes = [None if kernel is None else kernel.shape for kernel in (restored.kernel, pair.kernel)]
+    if sizes[0] == sizes[1] is not None:
+        kernels = (restored.kernel, pair.kernel)
+        found["kernel_mse"] = F.mse_loss(*kernels).item()
+        found["kernel_cosine"] = F.cosine_similarity(*(k.flatten() for k in kernels), 0).item()
+    return found
+
+
+def _report(rows: Sequence[dict[str, Any]], pictures: ImageSet, **about: Any) -> Report:
+    read = {row["name"] for row in rows}
+    kernels = sorted({row["kernel"] for row in rows if "kernel" in row})
+    extras = [key for key in INFERRED if key in rows[0]]
+    keys = ("psnr", "ssim", *extras)
+
+    def means(name: str, value: Any, keys: Iterable[str]) -> dict[str, Any]:
+        chosen = [row for row in rows if row[name] == value]
+        return {name: value} | {key: _mean(chosen, key) for key in keys}
+
+    return Report(
+        **about,
+        convention=PROTOCOLS[about["protocol"]].convention,
+        psnr=_mean(rows, "psnr"),
+        ssim=_mean(rows, "ssim"),
+        images=len(read),
+        seconds_per_megapixel=_mean(rows, "seconds") / _mean(rows, "megapixels"),
+        inferred={key: _mean(rows, key) for key in extras},
+        skipped=[name for name in pictures.names if name not in read],
+        per_image=[means("name", name, keys) for name in pictures.names if name in read],
+        per_kernel=[means("kernel", number, keys) for number in kernels],
+    )
+
+
+def _mean(rows: Sequence[dict[str, Any]], key: str) -> float:
+    return sum(row[key] for row in rows) / len(rows)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

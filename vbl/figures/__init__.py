@@ -1,0 +1,41 @@
+"""Every figure and widget of the book, and the statistics that they show."""
+
+from vbl.figures.latent_statistics import linear_r2, middles, mmd, neighbours, pooled, squares
+from vbl.figures.noise_statistics import autocorrelation, histogram_kl, noise_level_function
+from vbl.figures.plots import (
+    KERNEL_COLOURS,
+    NOISE_COLOURS,
+    PALETTE,
+    learning_curves,
+    noise_profile,
+    show,
+    show_kernels,
+    show_maps,
+    training_terms,
+    use_style,
+)
+from vbl.figures.widgets import Explore, LiveTerms
+
+__all__ = [
+    "KERNEL_COLOURS",
+    "NOISE_COLOURS",
+    "PALETTE",
+    "Explore",
+    "LiveTerms",
+    "autocorrelation",
+    "histogram_kl",
+    "learning_curves",
+    "linear_r2",
+    "middles",
+    "mmd",
+    "neighbours",
+    "noise_level_function",
+    "noise_profile",
+    "pooled",
+    "show",
+    "show_kernels",
+    "show_maps",
+    "squares",
+    "training_terms",
+    "use_style",
+]

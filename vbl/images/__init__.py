@@ -1,0 +1,49 @@
+"""Pictures: files, sets, crops, colours, and images without a download.
+
+float32 tensors ``(B, C, H, W)`` in [0, 1].
+"""
+
+from vbl.images.catalog import CATALOG
+from vbl.images.colour import linear_to_srgb, luma, srgb_to_linear
+from vbl.images.crops import Pixels, pack, random_crops
+from vbl.images.datasets import (
+    DataUnavailable,
+    ImageSet,
+    Sample,
+    find_pictures,
+    open_dataset,
+    open_folder,
+    open_set,
+    photo,
+    training_set,
+)
+from vbl.images.files import SUFFIXES, UnreadableImage, read, write
+from vbl.images.photographs import PHOTOGRAPHS
+from vbl.images.synthetic import dead_leaves
+from vbl.images.text_pages import text_page
+
+__all__ = [
+    "CATALOG",
+    "PHOTOGRAPHS",
+    "SUFFIXES",
+    "DataUnavailable",
+    "ImageSet",
+    "Pixels",
+    "Sample",
+    "UnreadableImage",
+    "dead_leaves",
+    "find_pictures",
+    "linear_to_srgb",
+    "luma",
+    "open_dataset",
+    "open_folder",
+    "open_set",
+    "pack",
+    "photo",
+    "random_crops",
+    "read",
+    "srgb_to_linear",
+    "text_page",
+    "training_set",
+    "write",
+]

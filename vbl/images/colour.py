@@ -1,0 +1,26 @@
+"""Colour: the luma that the papers compare, and the sRGB transfer curve."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+
+
+def luma(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """BT.601 luma in studio swing, as MATLAB's ``rgb2ycbcr``: black is 16/255, white 235/255."""
+    weight = x.new_tensor(_LUMA).view(1, 3, 1, 1)
+    return 16 / 255 + (weight * x).sum(1, keepdim=True)
+
+
+def srgb_to_linear(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Undo the sRGB transfer curve (IEC 61966-2-1): values in [0, 1] to linear light."""
+    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """The sRGB transfer curve (IEC 61966-2-1): linear light in [0, 1] to picture values."""
+    # The clamp keeps the unused branch away from the power of a negative number.
+    return torch.where(
+        x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
+    )

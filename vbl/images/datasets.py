@@ -1,0 +1,343 @@
+"""Opening pictures: an embedded photograph, a set of the catalogue, or any folder of your own.
+
+::
+
+    photo("china")                              one photograph, (1, 3, H, W)
+    open_dataset("cbsd68")[0].image             a set of the catalogue, in a fixed order
+    open_folder("holiday")["beach"].image       your own pictures, by file name
+    crops(open_dataset("photographs"), 64, 8)   random crops, (8, 3, 64, 64)
+
+Nothing here uses the network. The bytes of embedded and local sets are checked against the hashes
+of the catalogue when a set is opened, so a number is always about the pictures it names.
+"""
+
+import hashlib
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vbl.images import synthetic
+from vbl.images.catalog import CATALOG, Folder, Generated, Pairs
+from vbl.images.files import SUFFIXES, UnreadableImage, read
+from vbl.images.photographs import PHOTOGRAPHS, Photograph
+from vbl.utils import UnknownName, sha256
+
+NOISY_CLEAN = Pairs(degraded=r"(.+)_noisy", clean=r"\1_clean")
+
+
+class DataUnavailable(RuntimeError):
+    """A set that is not on this machine, or not the one the catalogue describes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One picture of a set.
+
+    Attributes:
+        name: What the set calls it (a file name without suffix, or the common part of a pair).
+        image: The picture, or the clean one of a pair; float32 in [0, 1].
+        degraded: The noisy or blurred one of a pair, else None; of the same shape.
+    """
+
+    name: str
+    image: Float[Tensor, "1 c h w"]
+    degraded: Float[Tensor, "1 c h w"] | None = None
+
+
+class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads a file to look
+    """Pictures in a fixed order, read from disk each time one is asked for.
+
+    Index it with a number, a slice (another ``ImageSet``) or a name; ``in`` asks for a
+    name, and reads no file.
+
+    Attributes:
+        name: Of the set.
+        names: Of its pictures, in order.
+        never_show: Names of pictures that must not appear in a figure.
+    """
+
+    def __init__(
+        self, name: str, load: dict[str, Callable[[], Sample]], never_show: tuple[str, ...] = ()
+    ):
+        self.name = name
+        self.names = tuple(load)
+        self.never_show = never_show
+        self._load = load
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: Any) -> bool:
+        return name in self.names
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self.only(self.names[key])
+        if isinstance(key, str):
+            if key not in self._load:
+                raise UnknownName(f"picture of {self.name}", key, self.names)
+            return self._load[key]()
+        return self._load[self.names[key]]()
+
+    def only(self, names: Iterable[str]) -> "ImageSet":
+        """The set with the named pictures, in the given order."""
+        return ImageSet(self.name, {name: self._load[name] for name in names}, self.never_show)
+
+    @staticmethod
+    def union(name: str, *sets: "ImageSet") -> "ImageSet":
+        """One set of several whose pictures have different names."""
+        load = {key: value for part in sets for key, value in part._load.items()}
+        never_show = tuple(key for part in sets for key in part.never_show)
+        return ImageSet(name, load, never_show)
+
+    def __repr__(self) -> str:
+        return f"ImageSet({self.name!r}, {len(self)} pictures)"
+
+
+def photo(name: Any) -> Float[Tensor, "1 c h w"]:
+    """Read one embedded photograph.
+
+    Args:
+        name: A key of ``vbl.images.PHOTOGRAPHS``, e.g. "china".
+
+    Returns:
+        The photograph, C = 3, or 1 for the grey ones; float32 in [0, 1].
+
+    Raises:
+        UnknownName: With the closest names when there is no such photograph.
+        DataUnavailable: When the installed package ships another file under that name.
+    """
+    if not isinstance(name, str) or name not in PHOTOGRAPHS:
+        raise UnknownName("photograph", name, PHOTOGRAPHS)
+    return read(_photograph_path(PHOTOGRAPHS[name]))
+
+
+def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
+    """Open a set of the catalogue.
+
+    Args:
+        name: A key of ``CATALOG``, e.g. "cbsd68".
+        root: The folder that holds the local sets; by default the one VBL_DATA names.
+
+    Returns:
+        The set; its pictures are read as they are asked for.
+
+    Raises:
+        UnknownName: With the closest names when there is no such set.
+        DataUnavailable: When its files are missing or are not those of the catalogue.
+    """
+    if not isinstance(name, str) or name not in CATALOG:
+        raise UnknownName("data set", name, CATALOG)
+    entry = CATALOG[name]
+    if isinstance(entry, Folder):
+        return _open_local(name, entry, _data_root(name, root))
+    if isinstance(entry, Generated):
+        numbers = range(entry.first, entry.first + entry.count)
+        draws = {f"{name}_{i:02d}": partial(_draw, name, entry, i) for i in numbers}
+        return ImageSet(name, draws)
+    paths = {key: _photograph_path(picture) for key, picture in entry.photographs.items()}
+    return ImageSet(name, {key: partial(_one, key, path) for key, path in paths.items()})
+
+
+def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
+    """Open a folder of pictures, or of pairs of a noisy and a clean one.
+
+    Pictures are sorted by file name; folders inside and files of other kinds are left out. When a
+    name ends in ``_noisy``, the folder is one of pairs ``NAME_noisy`` and ``NAME_clean`` (with any
+    suffix), and every picture must belong to one.
+
+    Args:
+        path: The folder.
+        pairs: Another way to name pairs; see :class:`vbl.images.catalog.Pairs`.
+
+    Raises:
+        NotADirectoryError: When ``path`` is not a folder.
+        ValueError: When it holds no picture, two of the same name, or half a pair.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a string or a Path, got {type(path).__name__}")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder")
+    files = sorted(file for file in folder.iterdir() if _is_picture(file))
+    if not files:
+        raise ValueError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
+    if pairs is None and any(re.fullmatch(NOISY_CLEAN.degraded, file.stem) for file in files):
+        pairs = NOISY_CLEAN
+    stems = _by_stem(folder, files)
+    if pairs is None:
+        return ImageSet(folder.name, {stem: partial(_one, stem, stems[stem]) for stem in stems})
+    found = _pair_up(folder, stems, pairs)
+    used = {file for pair in found.values() for file in pair}
+    if alone := [file.name for file in files if file not in used]:
+        raise ValueError(f"{folder}: {alone[0]} belongs to no pair")
+    return ImageSet(folder.name, {key: partial(_two, key, *found[key]) for key in found})
+
+
+def _one(name: str, path: Path) -> Sample:
+    return Sample(name, read(path))
+
+
+def _two(name: str, degraded: Path, clean: Path) -> Sample:
+    y, x = read(degraded), read(clean)
+    if x.shape != y.shape:
+        sizes = f"{tuple(y.shape[1:])} and {tuple(x.shape[1:])}"
+        raise ValueError(f"{degraded} and {clean.name} are no pair: (C, H, W) are {sizes}")
+    return Sample(name, x, y)
+
+
+def _draw(name: str, entry: Generated, number: int) -> Sample:
+    draw = synthetic.dead_leaves if name == "dead_leaves" else synthetic.text_page
+    generator = torch.Generator().manual_seed(number)
+    return Sample(f"{name}_{number:02d}", draw(entry.size, generator=generator))
+
+
+def _photograph_path(picture: Photograph) -> Path:
+    """Where the installed package keeps the file, once its bytes are the expected ones."""
+    spec = find_spec(picture.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataUnavailable(f"{picture.package}, which ships {picture.path}, is not installed")
+    path = Path(spec.submodule_search_locations[0]) / picture.path
+    found = sha256(path) if path.is_file() else "no such file"
+    if found != picture.sha256:
+        expected = f"expected sha256 {picture.sha256}, found {found}"
+        raise DataUnavailable(f"{path} is not the photograph of the catalogue: {expected}")
+    return path
+
+
+def _data_root(name: str, root: Any) -> Path:
+    folder = os.environ.get("VBL_DATA") if root is None else root
+    hint = 'see "About the data" in the book'
+    if not folder:
+        raise DataUnavailable(
+            f"{name} needs the environment variable VBL_DATA to name the folder of sets; {hint}"
+        )
+    if not Path(folder).is_dir():
+        raise DataUnavailable(f"{name}: the data folder {folder} does not exist; {hint}")
+    return Path(folder)
+
+
+def _open_local(name: str, entry: Folder, root: Path) -> ImageSet:
+    missing = [folder for folder in entry.folders if not (root / folder).is_dir()]
+    if missing:
+        raise DataUnavailable(
+            f"{name}: {root / missing[0]} does not exist; the set can be found by {entry.source}"
+        )
+    files = [f for folder in entry.folders for f in (root / folder).rglob("*") if _is_picture(f)]
+    files.sort(key=lambda file: file.relative_to(root).as_posix())
+    found = digest(root, files)
+    if found != entry.digest:
+        what = f"{len(files)} pictures, digest {found}; expected {entry.files}, {entry.digest}"
+        raise DataUnavailable(f"{name} is not the set of the catalogue: {what}")
+    if entry.pairs is None:
+        load = {file.stem: partial(_one, file.stem, file) for file in files}
+    else:
+        folder = root / entry.folders[0]
+        found = _pair_up(folder, _by_stem(folder, files), entry.pairs)
+        load = {key: partial(_two, key, *found[key]) for key in found}
+    return ImageSet(name, load, entry.never_show)
+
+
+def digest(root: Path, files: Iterable[Path]) -> str:
+    """What ``sha256sum FILES | sha256sum`` prints in the folder ``root``."""
+    lines = (f"{sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _by_stem(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
+    """Files by their path below ``folder`` without suffix."""
+    stems = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
+    twice = [stem for stem, times in Counter(stems).items() if times > 1]
+    if twice:
+        raise ValueError(f"{folder} holds two pictures called {twice[0]}")
+    return dict(zip(stems, files, strict=True))
+
+
+def _pair_up(folder: Path, stems: dict[str, Path], pairs: Pairs) -> dict[str, tuple[Path, Path]]:
+    """Name -> (degraded, clean)."""
+    found = {}
+    for stem, file in stems.items():
+        if match := re.fullmatch(pairs.degraded, stem):
+            clean = match.expand(pairs.clean)
+            if clean not in stems:
+                raise ValueError(f"{folder}: {file.name} has no partner {clean}")
+            found[match.expand(pairs.name)] = (file, stems[clean])
+    return found
+
+
+def find_pictures(dataset: Any) -> ImageSet:
+    """A set of the catalogue by name, or a folder of pictures or pairs.
+
+    Raises:
+        UnknownName: When it is neither.
+    """
+    if isinstance(dataset, ImageSet):
+        return dataset
+    if dataset in CATALOG:
+        return open_dataset(dataset)
+    if Path(dataset).is_dir():
+        return open_folder(dataset)
+    raise UnknownName("data set or folder", str(dataset), CATALOG)
+
+
+def training_set(names: tuple[str, ...]) -> ImageSet:
+    """The first of the named sets that is on this machine.
+
+    Raises:
+        DataUnavailable: When none is, with the reason for the last.
+    """
+    for name in names[:-1]:
+        try:
+            return open_set(name)
+        except DataUnavailable:
+            continue
+    return open_set(names[-1])
+
+
+def open_set(name: str) -> ImageSet:
+    """A set of the catalogue, or "free": embedded colour photographs and dead leaves."""
+    if name != "free":
+        return open_dataset(name)
+    photographs = open_dataset("photographs")
+    colour = photographs.only(photo for photo in photographs.names if photo not in GREY)
+    return ImageSet.union("free", colour, open_dataset("dead_leaves"))
+
+
+GREY = ("camera", "brick", "grass", "gravel", "coins", "clock")
+UNREADABLE_SHARE = 0.01  # of a set's files; from there on the set is refused
+
+
+def readable(dataset: Sequence, whole: int | None = None) -> Iterator[Sample]:
+    """Every sample of a set, passing over a few unreadable files with a warning for each.
+
+    Args:
+        dataset: A set of `vbl.images.datasets`.
+        whole: Number of files of the set that `dataset` is a part of.
+
+    Raises:
+        UnreadableImage: Naming the file, as soon as 1 % of the files cannot be read.
+    """
+    bad, whole = 0, whole or len(dataset)
+    for i in range(len(dataset)):
+        try:
+            yield dataset[i]
+        except UnreadableImage as error:
+            bad += 1
+            if bad >= UNREADABLE_SHARE * whole:
+                raise
+            warnings.warn(f"left out ({bad} of {whole}): {error}", stacklevel=2)

@@ -1,0 +1,41 @@
+"""What all models share: what a restoration is, and checks of their configurations."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored image and whatever the model inferred about its degradation.
+
+    Attributes:
+        image: Restored images (B, C, H, W), not clipped.
+        noise_std: Inferred standard deviation of the noise, (B, 1 or C, h, w) or, one number for
+            each image, (B, 1, 1, 1); or None.
+        kernel: Inferred blur kernels (B, 1, k, k), or None.
+        kernel_parameters: Their λ1², λ2² in pixels² and ρ, (B, 3), where they are Gaussian.
+        quality: Inferred quality of JPEG, 0 to 100, (B, 1, 1, 1), or None.
+    """
+
+    image: Float[Tensor, "b c h w"]
+    noise_std: Tensor | None = None
+    kernel: Tensor | None = None
+    kernel_parameters: Tensor | None = None
+    quality: Tensor | None = None
+
+
+LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # keeps 1/β and log β finite
+FIRST_STD = 25 / 255  # noise level that SNet answers before training
+
+
+def check_choices(config: Any, choices: Mapping[str, Sequence[Any]]) -> None:
+    """Raise a ValueError for an attribute of a config that is none of its choices."""
+    for name, known in choices.items():
+        if getattr(config, name) not in known:
+            expected = ", ".join(map(repr, known))
+            raise ValueError(f"{name}: expected one of {expected}; got {getattr(config, name)!r}")

@@ -1,0 +1,7 @@
+"""The one training loop, and the folder of a run."""
+
+from vbl.training.fit import fit
+from vbl.training.learner import Diverged, Learner
+from vbl.training.run import Run
+
+__all__ = ["Diverged", "Learner", "Run", "fit"]

@@ -1,0 +1,65 @@
+"""Which pictures a run trains on, and which it is measured on."""
+
+import hashlib
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vbl.degradations import Degraded
+from vbl.images import ImageSet, open_folder, open_set, training_set
+from vbl.images.datasets import readable
+from vbl.recipes import Preset, Recipe
+from vbl.utils import seeded
+
+if TYPE_CHECKING:
+    pass
+
+
+VALIDATION_SIDE = 128  # pixels of a held-out crop
+
+
+def training_and_held_out(recipe: Recipe, data: Any) -> tuple[ImageSet, ImageSet]:
+    """The pictures of a run, and up to 20 that are kept from it, spread evenly over the set.
+
+    Args:
+        recipe: Says where to look by default.
+        data: A set, the name of one, a folder, or None.
+
+    Raises:
+        ValueError: When there are fewer than two pictures.
+    """
+    if data is None:
+        pictures = training_set(recipe.data)
+    elif isinstance(data, ImageSet):
+        pictures = data
+    elif Path(data).is_dir() or os.sep in str(data):
+        pictures = open_folder(data)
+    else:
+        pictures = open_set(str(data))
+    if len(pictures) < 2:
+        raise ValueError(f"{pictures.name}: expected at least two pictures, found {len(pictures)}")
+    count = min(20, max(1, len(pictures) // 10))
+    held_out = {pictures.names[i * len(pictures) // count] for i in range(count)}
+    rest = [name for name in pictures.names if name not in held_out]
+    return pictures.only(rest), pictures.only(sorted(held_out))
+
+
+def fingerprint(pictures: ImageSet) -> str:
+    """How many pictures, and a hash of their names: enough to notice another folder."""
+    names = hashlib.sha256("\n".join(pictures.names).encode()).hexdigest()
+    return f"{len(pictures)} pictures, {names[:12]}"
+
+
+def validation_pairs(
+    held_out: ImageSet, recipe: Recipe, preset: Preset, whole: int
+) -> list[Degraded]:
+    """The middle of each held-out picture, degraded the same way in every run."""
+    pairs, multiple = [], math.lcm(4, getattr(preset.config, "scale", 1))
+    for number, sample in enumerate(readable(held_out, whole)):
+        side = min(VALIDATION_SIDE, *sample.image.shape[-2:]) // multiple * multiple
+        top, left = ((n - side) // 2 for n in sample.image.shape[-2:])
+        middle = sample.image[..., top : top + side, left : left + side]
+        generator = seeded("cpu", "validation", number)
+        pairs.append(recipe.validate(middle, generator=generator))
+    return pairs

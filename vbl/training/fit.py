@@ -1,0 +1,158 @@
+"""The one training loop: a laptop, one GPU, or many machines.
+
+::
+
+    run = fit("resunet", preset="quick")
+    run.model.restore(y).image
+
+What a model must offer: ``forward(batch, generator=...)`` returning its `vbl.probability.Elbo`,
+``restore(y)``, and ``players()``: each objective by name, with the networks trained on it by name.
+Most models have one objective, "bound". One with an adversary has a second, for which its forward
+is called with ``objective=`` its name; the loop serves both, one after the other.
+
+A step is a pure function of the weights, the seed and its own number, so a run that was stopped
+goes on exactly as if it had not been.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch.utils.data import DataLoader
+
+from vbl.degradations import Degraded
+from vbl.images import Pixels, pack
+from vbl.recipes import Preset, Recipe, find_recipe
+from vbl.training.batches import Batches
+from vbl.training.data import fingerprint, training_and_held_out, validation_pairs
+from vbl.training.learner import Learner
+from vbl.training.run import Journal, Run, agreed_plan, clear_folder, prepare_folder, shows_progress
+from vbl.training.states import load_state
+from vbl.utils import UnknownName, bf16_pays, find_device
+
+
+def fit(
+    recipe: Any,
+    *,
+    preset: Any = "classroom",
+    folder: Any = None,
+    data: Any = None,
+    device: Any = None,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    minutes: float | None = None,
+    memory_map: bool = False,
+    workers: int = 0,
+    save_every: int | None = None,
+    watch: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> Run:
+    """Train a recipe, or go on with it.
+
+    Args:
+        recipe: A `Recipe` or the name of one.
+        preset: The name of one of its presets, or a `Preset`.
+        folder: Where the run is kept; by default ``runs/RECIPE-PRESET``.
+        data: A set, its name or a folder of pictures, to train on instead of the recipe's own.
+        device: "cpu" or "cuda"; by default a GPU where there is one. Several processes (started
+            by ``accelerate launch``) take one GPU each.
+        seed: Of the first weights and of everything drawn.
+        resume: Go on from the newest whole state in `folder`, if there is one.
+        overwrite: Empty `folder` of an earlier run first.
+        minutes: Stop after so many minutes, resumable; None runs to the end.
+        memory_map: Keep the training pictures in a file of `folder`, not in memory.
+        workers: Processes that make batches beside the loop, for degradations that run on the
+            CPU (JPEG); 0 makes them in the loop, on the device.
+        save_every: Steps between states; by default as many as two minutes have.
+        watch: Called with the history after each validation, for instance to draw it.
+
+    Raises:
+        UnknownName: For an unknown recipe, preset or set.
+        ValueError: When `folder` holds another run, or an argument does not fit.
+        FileExistsError: When `folder` is not empty and neither `resume` nor `overwrite` is given.
+        Diverged: After ten steps in a row that are not finite; the last state stays.
+    """
+    if minutes is not None and not minutes >= 0:
+        raise ValueError(f"minutes: expected a number >= 0, got {minutes}")
+    recipe, preset, label = _choose(recipe, preset)
+    accelerator = _accelerator(device)
+    folder = Path(folder or Path("runs") / f"{recipe.name}-{label}")
+    training, held_out = training_and_held_out(recipe, data)
+
+    plan = {"recipe": recipe.name, "preset": label, "data": training.name, "seed": seed}
+    plan |= {"settings": preset.describe(), "shards": accelerator.num_processes}
+    plan |= {"bf16": bf16_pays(accelerator.device), "pictures": fingerprint(training)}
+    prepare_folder(folder, accelerator, resume=resume, overwrite=overwrite)
+    tensors, facts = (resume and load_state(folder)) or ({}, {"step": 0, "plan": plan})
+    plan = agreed_plan(facts["plan"], plan, folder)
+
+    learner = Learner(recipe, preset, plan, accelerator)
+    learner.load(tensors)
+    mapped = folder / f"pixels-{accelerator.process_index}.bin" if memory_map else None
+    whole, talks = len(training) + len(held_out), shows_progress(accelerator)
+    pixels = pack(training, preset.size, mapped, whole=whole, progress=talks)
+    batches = _batches(pixels, recipe, preset, plan, accelerator, workers, facts["step"])
+    pairs = validation_pairs(held_out, recipe, preset, whole)
+    if overwrite and not resume:
+        clear_folder(folder, accelerator)
+
+    facts |= {"plan": plan}
+    with Journal(folder, facts, learner, pairs, minutes, save_every, watch) as journal:
+        for step, batch in enumerate(batches, start=facts["step"]):
+            outcome = learner.update(step, batch)
+            journal.note(step + 1, outcome)
+            if journal.stops:
+                break
+    return journal.finish()
+
+
+def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
+    recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
+    if isinstance(preset, Preset):
+        return recipe, preset, "custom"
+    if preset not in recipe.presets:
+        raise UnknownName(f"preset of {recipe.name}", preset, recipe.presets)
+    return recipe, recipe.presets[preset], preset
+
+
+def _accelerator(device: Any) -> Accelerator:
+    # Processes on CPUs find each other only when told that they are on CPUs. Networks choose their
+    # precision themselves: what a user's `accelerate config` says would reach the probability.
+    cpu = find_device(device).type == "cpu"
+    options = [DistributedDataParallelKwargs()]
+    return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=options)
+
+
+def _batches(
+    pixels: Pixels,
+    recipe: Recipe,
+    preset: Preset,
+    plan: dict,
+    accelerator: Accelerator,
+    workers: int,
+    done: int,
+) -> Iterable[Degraded]:
+    """The batches still to come, on the device."""
+    shards, rank, world = plan["shards"], accelerator.process_index, accelerator.num_processes
+    if shards % world:
+        raise ValueError(f"a batch of this run has {shards} shards: {world} processes cannot share")
+    batches = Batches(
+        pixels if workers else pixels.to(accelerator.device),
+        recipe.degrade,
+        size=preset.size,
+        batch=preset.batch,
+        seed=plan["seed"],
+        shards=shards,
+        mine=range(rank, shards, world),
+    )
+    own = torch.Generator().manual_seed(0)  # the loader would draw from the global one
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(done, preset.steps),
+        num_workers=workers,
+        generator=own,
+    )
+    return (batch.to(accelerator.device) for batch in loader)

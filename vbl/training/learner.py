@@ -1,0 +1,180 @@
+"""A model and everything that moves it: precision, optimisers, clipping."""
+
+import math
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Adam
+
+from vbl.degradations import Degraded
+from vbl.evaluation import psnr
+from vbl.networks import Network, use_bf16
+from vbl.probability import Elbo
+from vbl.recipes import Preset, Recipe
+from vbl.restoration import restorer_of
+from vbl.utils import seeded
+
+PATIENCE = 10  # steps in a row that may fail to be finite
+
+
+class Diverged(RuntimeError):
+    """Ten steps in a row were not finite; the message names the term."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step did: the loss, its terms and the gradient norms before clipping, by network."""
+
+    loss: Tensor
+    elbo: Elbo
+    norms: dict[str, Tensor]
+
+
+class Learner:
+    """A model and everything that moves it: precision, optimisers, clipping, moving average.
+
+    Args:
+        recipe: Names the model.
+        preset: Its size, rate and clipping.
+        plan: The run's seed, precision and number of shards.
+        accelerator: Knows the device and the other processes.
+    """
+
+    def __init__(self, recipe: Recipe, preset: Preset, plan: dict, accelerator: Accelerator):
+        self.preset, self.seed, self.accelerator = preset, plan["seed"], accelerator
+        with torch.random.fork_rng(devices=[]):  # networks draw their first weights globally
+            torch.manual_seed(self.seed)
+            self.model = recipe.model(preset.config)
+        self.model.to(accelerator.device, memory_format=torch.channels_last)
+        use_bf16(self.model, plan["bf16"])
+        if preset.compile and accelerator.device.type == "cuda":
+            for network in self.model.modules():
+                if isinstance(network, Network):
+                    network.compile()
+        self.average = deepcopy(self.model).eval() if preset.ema else None
+        self.optimisers = {
+            objective: Adam([p for net in networks.values() for p in net.parameters()], fused=True)
+            for objective, networks in self.model.players().items()
+        }
+        # A second objective leaves the networks of the first without a gradient.
+        accelerator.ddp_handler.find_unused_parameters = len(self.optimisers) > 1
+        self.shared = accelerator.prepare(self.model)  # the model, its gradients averaged
+        self.failures = 0
+
+    def update(self, step: int, batch: Degraded) -> Outcome:
+        """One step of every objective: bound, gradient, clip, move.
+
+        Returns:
+            What was done for the first objective.
+
+        Raises:
+            Diverged: When this is the tenth step in a row that is not finite.
+        """
+        self.model.train()
+        outcomes = []
+        for objective, networks in self.model.players().items():
+            elbo = self._forward(step, batch, objective)
+            loss = elbo.loss(batch.x[0].numel())
+            self.optimisers[objective].zero_grad()
+            loss.backward()  # accelerate's would obey ACCELERATE_GRADIENT_ACCUMULATION_STEPS
+            norms = {name: self._clip(name, network) for name, network in networks.items()}
+            if self._is_finite(step, elbo, norms):
+                for group in self.optimisers[objective].param_groups:
+                    group["lr"] = self.preset.rate(step)
+                self.optimisers[objective].step()
+            outcomes.append(Outcome(loss.detach(), elbo, norms))
+        if self.average is not None:
+            self._follow()
+        return outcomes[0]
+
+    def _forward(self, step: int, batch: Degraded, objective: str) -> Elbo:
+        rank, device = self.accelerator.process_index, self.accelerator.device
+        generator = seeded(device, self.seed, step, "model", rank)
+        which = {} if objective == "bound" else {"objective": objective}
+        return self.shared(batch, generator=generator, **which)
+
+    def _clip(self, name: str, network: nn.Module) -> Tensor:
+        return clip_grad_norm_(network.parameters(), self.preset.clip.get(name, math.inf))
+
+    def _is_finite(self, step: int, elbo: Elbo, norms: dict[str, Tensor]) -> bool:
+        """Whether the step may be taken. Gradients are shared, so all processes agree."""
+        if all(torch.isfinite(norm) for norm in norms.values()):
+            self.failures = 0
+            return True
+        self.failures += 1
+        if self.failures == PATIENCE:
+            terms = {**elbo.log_likelihood, **elbo.kl, **elbo.auxiliary}
+            bad = [f"the term {name!r}" for name, term in terms.items() if not _finite(term)]
+            bad += [f"the gradient of {n!r}" for n, norm in norms.items() if not _finite(norm)]
+            raise Diverged(f"step {step}: {bad[0]} was not finite {PATIENCE} times in a row")
+        return False
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average a little towards the weights; buffers are copied."""
+        ours, theirs = self.average, self.model
+        torch._foreach_lerp_(
+            list(ours.parameters()), list(theirs.parameters()), 1 - self.preset.ema
+        )
+        for mine, new in zip(ours.buffers(), theirs.buffers(), strict=True):
+            mine.copy_(new)
+
+    @property
+    def best(self) -> nn.Module:
+        """The moving average of the model where there is one, else the model itself."""
+        return self.model if self.average is None else self.average
+
+    @torch.inference_mode()
+    def validate(self, pairs: Iterable[Degraded]) -> float:
+        """Mean PSNR in dB of the model to use on the held-out pairs."""
+        restore = restorer_of(self.best.eval())
+        pairs = [pair.to(self.accelerator.device) for pair in pairs]
+        scores = [psnr(restore(pair, None).image, pair.x) for pair in pairs]
+        return float(torch.cat(scores).mean())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, average and moments by name: everything a state must hold."""
+        parts = {"model": self.model, "average": self.average}
+        named = {
+            f"{part}.{name}": tensor
+            for part, module in parts.items()
+            if module is not None
+            for name, tensor in module.state_dict().items()
+        }
+        for objective, optimiser in self.optimisers.items():
+            for number, moments in optimiser.state_dict()["state"].items():
+                for name, tensor in moments.items():
+                    named[f"optimiser.{objective}.{number}.{name}"] = tensor
+        return named
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `tensors` saved; nothing for an empty dictionary."""
+        if not tensors:
+            return
+        self.model.load_state_dict(_below("model", tensors))
+        if self.average is not None:
+            self.average.load_state_dict(_below("average", tensors))
+        for objective, optimiser in self.optimisers.items():
+            state = {}
+            for name, tensor in _below(f"optimiser.{objective}", tensors).items():
+                number, moment = name.split(".")
+                state.setdefault(int(number), {})[moment] = tensor
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": state, "param_groups": groups})
+            for parameter, moments in optimiser.state.items():
+                for name in ("exp_avg", "exp_avg_sq"):  # fused Adam wants the weights' own layout
+                    moments[name] = torch.empty_like(parameter).copy_(moments[name])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)}
+
+
+def _finite(values: Tensor) -> bool:
+    return bool(torch.isfinite(values).all())
