@@ -39,9 +39,10 @@ book: $(READY)   ## build the book and print the page to open
 test: book   ## test everything, on a book that is up to date
 	@$(BIN)/python -m pytest
 
-lint: $(READY)   ## ruff, notebooks without outputs, spelling
+lint: $(READY)   ## ruff, the order of imports, notebooks without outputs, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/ruff check $(NARROW) $(CHAPTERS)
 	$(BIN)/ruff format --check $(NARROW) $(CHAPTERS)
 	$(BIN)/nbstripout --keep-id --verify $(CHAPTERS)
