@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from variation import Variation, some_of_cbsd68
 
-from vbl.degradations import Degrade, Degraded, awgn, grain, jpeg
+from vbl.degradations import Degrade, Degraded, awgn, grain, jpeg, rough_sr
 from vbl.evaluation import evaluate, psnr
 from vbl.figures import autocorrelation, histogram_kl, middles, mmd, noise_level_function
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, pack, random_crops
@@ -25,7 +25,6 @@ from vbl.recipes.lud_vae import (
     held_out,
     held_out_photographs,
     noisy_pixels,
-    reduced_roughly,
     small_pairs,
     translated,
     translated_small,
@@ -233,7 +232,7 @@ def enlarger(degrade: Degrade) -> Variation:
         restorer="RIRNet", options=RIR["quick"],
     )  # fmt: skip
     recipe = replace(
-        LUD_VAE_SMALL, name="small-sr", model=vdir.VDIR, degrade=degrade, validate=reduced_roughly
+        LUD_VAE_SMALL, name="small-sr", model=vdir.VDIR, degrade=degrade, validate=rough_sr
     )
     return Variation(recipe, Preset(config=config, steps=DENOISER_STEPS, size=96, clip=CLIP))
 
@@ -257,7 +256,7 @@ PAIRS: dict[str, Variation] = {
     "small, cubic": enlarger(_cubic),
     "small, C2N": enlarger(partial(translated_small, by="lud-vae-small")),
     "small, added": enlarger(partial(translated_small, by="lud-vae-small", pair="added")),
-    "small, true pairs": enlarger(reduced_roughly),
+    "small, true pairs": enlarger(rough_sr),
 }
 
 
@@ -267,7 +266,7 @@ def pairs_scores(model: nn.Module) -> dict[str, float]:
     subject = model.about["recipe"]
     if subject == "small-sr":
         x = middles(some_of_cbsd68(), 320)
-        pair = reduced_roughly(x, generator=seeded("cpu", "truth"))
+        pair = rough_sr(x, generator=seeded("cpu", "truth"))
         return {"psnr": psnr(model.restore(pair.y).image, pair.x).mean().item()}
     options = {"device": "cpu", "progress": False}
     if subject == "grain":

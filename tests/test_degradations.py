@@ -50,8 +50,8 @@ def test_the_truth_has_the_shapes_it_promises(name):
     d = DEGRADATIONS[name](x, generator=seeded())
     assert d.y.dtype == x.dtype
     assert d.y.isfinite().all()
-    assert d.x.shape == x.shape
-    assert d.y.shape == (2, 3, 96 // d.scale, 96 // d.scale)
+    assert d.x.shape == (2, 1 if name == "jpeg_luma" else 3, 96, 96)
+    assert d.y.shape == (2, d.x.shape[1], 96 // d.scale, 96 // d.scale)
     if d.noise_var is not None:
         assert torch.broadcast_shapes(d.noise_var.shape, d.y.shape) == d.y.shape
     if d.kernel is not None:
@@ -134,8 +134,8 @@ def test_impossible_levels_are_refused_in_one_line(level, message):
 
 def test_a_picture_of_one_row_survives_every_degradation_that_keeps_its_size():
     row = torch.rand(1, 3, 1, 40, generator=seeded())
-    for name in set(DEGRADATIONS) - {"blind_sr"}:
-        assert DEGRADATIONS[name](row, generator=seeded()).y.shape == row.shape
+    for name in (name for name in DEGRADATIONS if not name.endswith("_sr")):
+        assert DEGRADATIONS[name](row, generator=seeded()).y.shape[-2:] == row.shape[-2:]
     noise = correlated(row.new_full((1, 3, 1, 50_000), 0.5), 0.1, generator=seeded())
     assert abs((noise.y - noise.x).std() / 0.1 - 1) < 0.02
 

@@ -236,7 +236,7 @@ def test_two_ranges_are_drawn_independently():
         ("correlated", "std", 25 / 255),
         ("poisson_gaussian", "photons", 100),
         ("poisson_gaussian", "read_std", 2 / 255),
-        ("blur", "std", 2 / 255),
+        ("blurred", "std", 2 / 255),
         ("blind_sr", "scale", 2),
     ],
 )

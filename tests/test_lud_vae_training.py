@@ -7,7 +7,7 @@ from PIL import Image
 from probability import seeded
 
 from vbl import recipes
-from vbl.degradations import grain
+from vbl.degradations import grain, rough_sr
 from vbl.degradations.operators import bicubic_downsample
 from vbl.images import ImageSet, Sample
 from vbl.models import load_weights, save_weights
@@ -20,14 +20,14 @@ from vbl.recipes.lud_vae import (
     noisy_photographs,
     noisy_pixels,
     photographs_unpaired,
-    reduced_roughly,
     small_pairs,
     small_unpaired,
     translated,
     translated_small,
     unpaired,
 )
-from vbl.training import fit as training
+from vbl.training import Learner
+from vbl.training.fit import _accelerator
 
 TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 
@@ -46,8 +46,8 @@ def test_a_run_in_two_parts_is_annealed_as_the_run_in_one():
     preset = Preset(config=TINY, steps=4, batch=4, size=8, ema=0.9)
 
     def learner():
-        plan, accelerator = {"seed": 0, "bf16": False}, training._accelerator("cpu")
-        return training.Learner(recipe, preset, plan, accelerator)
+        plan, accelerator = {"seed": 0, "bf16": False}, _accelerator("cpu")
+        return Learner(recipe, preset, plan, accelerator)
 
     batches = [grainy_unpaired(torch.rand(4, 3, 8, 8), generator=seeded(n)) for n in range(4)]
     one, first, second = learner(), learner(), learner()
@@ -88,11 +88,9 @@ def test_small_images_are_reduced_in_two_ways():
     clean = bicubic_downsample(x, 4).clamp(0, 1)
     assert torch.equal(batch.x, clean[:2]) and torch.equal(pair.x, clean)
     assert batch.y.shape == (2, 3, 8, 8)
-    torch.testing.assert_close(
-        batch.y, reduced_roughly(x[2:], generator=seeded()).y, rtol=0, atol=1e-6
-    )
+    torch.testing.assert_close(batch.y, rough_sr(x[2:], generator=seeded()).y, rtol=0, atol=1e-6)
     flat = torch.full((1, 1, 512, 512), 0.5)
-    noise = reduced_roughly(flat, generator=seeded()).y - 0.5
+    noise = rough_sr(flat, generator=seeded()).y - 0.5
     assert 255 * noise.std() == pytest.approx(12, rel=0.1)
 
 

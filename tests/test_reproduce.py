@@ -13,9 +13,9 @@ from sphinx.application import Sphinx
 from torch import nn
 
 from vbl.degradations import case_noise_map
-from vbl.evaluation import TABLES, load_result, paper_values, reproduce
+from vbl.evaluation import TABLES, compare, load_result, paper_values, reproduce
 from vbl.evaluation.protocols import choose_protocol, variants
-from vbl.evaluation.reproduce import PAPERS
+from vbl.evaluation.reproduce import METRICS, PAPERS
 from vbl.evaluation.tables import Column, Table
 from vbl.images import CATALOG, ImageSet, Sample
 from vbl.models import Restoration
@@ -84,7 +84,7 @@ def ours(table, monkeypatch):
 
 
 def run(folder, name="a-table", **options):
-    return reproduce.reproduce(name, device="cpu", progress=False, folder=folder, **options)
+    return reproduce(name, device="cpu", progress=False, folder=folder, **options)
 
 
 def test_our_rows_stand_below_those_they_repeat(table, tmp_path):
@@ -128,13 +128,13 @@ def test_a_printed_comparison_aligns_ours_with_the_papers(table, tmp_path):
 
 def test_unknown_tables_and_rows_are_answered_with_the_closest(table, tmp_path):
     with pytest.raises(UnknownName, match="did you mean virnet-table-2"):
-        reproduce.reproduce("virnet-table2")
+        reproduce("virnet-table2")
     with pytest.raises(UnknownName, match="unknown row of a-table 'halvs'; did you mean halves"):
         run(tmp_path, models=["halvs"])
 
 
 def test_a_table_of_ours_has_our_rows_and_no_others(ours, tmp_path):
-    assert str(reproduce.compare("ours", folder=tmp_path)).splitlines()[2:] == [
+    assert str(compare("ours", folder=tmp_path)).splitlines()[2:] == [
         "not measured yet: input, guesses, tv+guesses, tv+absent"
     ]
     found = run(tmp_path, "ours")
@@ -155,7 +155,7 @@ def test_what_is_inferred_about_the_noise_is_kept_and_printed_below_the_scores(o
         assert values[name]["noise_correlation"] == pytest.approx(correlation, abs=1e-4)
         assert values[name]["noise_level_ratio"] == pytest.approx(ratio, abs=1e-4)
     lines = str(found).splitlines()
-    titles = [reproduce.METRICS[name][0] for name in ("noise_correlation", "noise_level_ratio")]
+    titles = [METRICS[name][0] for name in ("noise_correlation", "noise_level_ratio")]
     assert [lines[5], lines[8]] == titles
     for line, name in zip(lines[6:8], ("guesses", "tv+guesses"), strict=True):
         assert line.split() == [">", name, f"{correlation:.3f}"]
@@ -208,7 +208,7 @@ def page(table, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     extension = importlib.import_module("vbl_tables")
     results = tmp_path / "results"
-    monkeypatch.setattr(extension, "compare", lambda name: reproduce.compare(name, folder=results))
+    monkeypatch.setattr(extension, "compare", lambda name: compare(name, folder=results))
     source = tmp_path / "source"
     source.mkdir()
 

@@ -7,10 +7,18 @@ import pytest
 import torch
 from torch.distributions import Laplace, Normal, kl_divergence
 
-from vbl.degradations import awgn, blind_sr, gaussian_kernel, jpeg, kernel_parameters
+from vbl.degradations import (
+    awgn,
+    blind_sr,
+    gaussian_kernel,
+    jpeg,
+    jpeg_luma,
+    kernel_parameters,
+    turned_sr,
+)
 from vbl.models import load_weights, save_weights
 from vbl.models.vdir import TERMS, VDIR, Config, Posterior, laplace_scales
-from vbl.recipes.vdir import compressed, compressed_luma, noisy, reduced
+from vbl.recipes.vdir import QUALITIES, noisy
 from vbl.restoration import receptive_radius, restore, stride, tiles
 
 SMALL = {
@@ -294,16 +302,16 @@ def test_the_training_degradations_stay_in_the_papers_ranges():
     x = images(count=64)
     std = 255 * noisy(x, generator=seeded()).noise_var.sqrt()
     assert 5 <= std.min() < 10 and 65 < std.max() <= 70
-    quality = compressed(x, generator=seeded()).truth["quality"]
+    quality = jpeg(x, QUALITIES, generator=seeded()).truth["quality"]
     assert 10 <= quality.min() < 15 and 75 < quality.max() <= 80
-    luma = compressed_luma(x, generator=seeded())
+    luma = jpeg_luma(x, QUALITIES, generator=seeded())
     assert luma.y.shape == luma.x.shape == (64, 1, 16, 16)
     assert torch.equal((255 * luma.x).round() / 255, luma.x)
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_the_training_kernels_hold_those_of_the_papers_tables(scale):
-    batch = reduced(images(count=64, side=32), scale, generator=seeded())
+    batch = turned_sr(images(count=64, side=32), scale, generator=seeded())
     assert batch.kernel.shape == (64, 1, 15, 15) and batch.noise_var.max() == 0
     lambda1_sq, lambda2_sq, rho = kernel_parameters(batch.kernel)
     mean, spread = (lambda1_sq + lambda2_sq) / 2, (lambda1_sq - lambda2_sq) / 2

@@ -4,12 +4,13 @@ import difflib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
 
 @contextmanager
@@ -29,6 +30,20 @@ def complete_or_absent(path: Path) -> Iterator[BinaryIO]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def randn_like(
+    like: Tensor, *, generator: torch.Generator | None, shape: Sequence[int] | None = None
+) -> Tensor:
+    """Standard normal numbers of a tensor's device and type, from a generator.
+
+    Args:
+        like: Gives device, type and, unless `shape` is given, the shape.
+        generator: Source of randomness, on that device.
+        shape: Another shape.
+    """
+    shape = like.shape if shape is None else shape
+    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def sha256(path: Path) -> str:

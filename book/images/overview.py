@@ -8,13 +8,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from vbl.datasets import photo
-from vbl.kernels import motion_kernel
-from vbl.noise_maps import case_noise_map
-from vbl.operators import blur
 
-from vbl import plots
-from vbl.degradations import noniid
+from vbl.degradations import case_noise_map, motion_kernel, noniid
+from vbl.degradations.operators import blur
+from vbl.figures import plots
+from vbl.images import photo
 
 FILE = Path(__file__).with_suffix(".png")
 

@@ -5,12 +5,18 @@ the images' device) and returns a `Degraded`. Noise is never clipped, unless the
 it clips (`jpeg`, `camera`). Levels are standard deviations in the images' units: 25/255, not 25.
 """
 
-from collections.abc import Callable
-
-from vbl.degradations.blur import blind_sr, blurred, printed, shaken
-from vbl.degradations.camera import camera
+from vbl.degradations.blur import (
+    blind_sr,
+    blurred,
+    printed,
+    rough_sr,
+    round_sr,
+    shaken,
+    turned_sr,
+)
+from vbl.degradations.camera import camera, photographed
 from vbl.degradations.degraded import Degrade, Degraded, Level
-from vbl.degradations.jpeg import jpeg
+from vbl.degradations.jpeg import jpeg, jpeg_luma
 from vbl.degradations.kernels import (
     defocus_kernel,
     gaussian_kernel,
@@ -40,28 +46,45 @@ __all__ = [
     "gaussian_kernel",
     "grain",
     "jpeg",
+    "jpeg_luma",
     "kernel_parameters",
     "local_variance",
     "motion_kernel",
     "noniid",
+    "photographed",
     "poisson_gaussian",
     "printed",
     "random_gaussian_parameters",
     "rotated_parameters",
+    "rough_sr",
+    "round_sr",
     "shaken",
     "training_noise_map",
+    "turned_sr",
     "vdir_test_kernels",
     "virnet_test_kernels",
     "with_floor",
 ]
 
-DEGRADATIONS: dict[str, Callable[..., Degraded]] = {
-    "awgn": awgn,
-    "noniid": noniid,
-    "poisson_gaussian": poisson_gaussian,
-    "correlated": correlated,
-    "blur": blurred,
-    "blind_sr": blind_sr,
-    "jpeg": jpeg,
-    "camera": camera,
+# Each by its name. What stands here is tested, and measured by `vbl evaluate --protocol NAME`.
+DEGRADATIONS: dict[str, Degrade] = {
+    degrade.__name__: degrade
+    for degrade in (
+        awgn,
+        noniid,
+        poisson_gaussian,
+        correlated,
+        grain,
+        camera,
+        photographed,
+        jpeg,
+        jpeg_luma,
+        blurred,
+        shaken,
+        printed,
+        blind_sr,
+        round_sr,
+        turned_sr,
+        rough_sr,
+    )
 }

@@ -10,8 +10,9 @@ from vbl.degradations.kernels import (
     gaussian_kernel,
     motion_kernel,
     random_gaussian_parameters,
+    rotated_parameters,
 )
-from vbl.degradations.noise import add_white_noise
+from vbl.degradations.noise import add_white_noise, grain
 from vbl.degradations.operators import SAMPLINGS, blur, check_scale
 
 SHAKE = 9  # side of a shaking hand's kernels: what a CPU learns to undo within an hour
@@ -58,6 +59,7 @@ def shaken(
         std: Noise level, as in `vbl.degradations.blurred`.
         generator: Source of randomness.
     """
+    check_images(x)
     motion = motion_kernel(size, n=len(x), generator=generator).to(x)
     u = torch.rand(2, len(x), generator=generator, device=x.device, dtype=x.dtype)
     disc = defocus_kernel(0.5 + (size / 3 - 0.5) * u[0], size)
@@ -80,6 +82,7 @@ def printed(
         std: As there.
         generator: Source of randomness.
     """
+    check_images(x)
     u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
     lightness = u[:2, :, :1]  # the same in all channels
     paper = (0.6 + 0.4 * lightness[0] + 0.2 * (u[2] - 0.5)).clamp(0, 1)
@@ -124,3 +127,84 @@ def blind_sr(
     small = SAMPLINGS[sampling](blur(x, kernel, "symmetric"), scale)
     y, var = add_white_noise(small, std, generator)
     return Degraded(y, x, var, kernel.expand(len(x), -1, -1, -1), scale, truth)
+
+
+def round_sr(
+    x: Float[Tensor, "b c h w"],
+    scale: int = 2,
+    var: float = 2.0,
+    std: Level = 2 / 255,
+    *,
+    size: int = 15,
+    sampling: str = "direct",
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """`blind_sr` with one round Gaussian for every image.
+
+    Args:
+        x: Images (B, C, H, W), H and W multiples of s.
+        scale: s.
+        var: Variance of the Gaussian in pixels² of x.
+        std: Noise level.
+        size: Side of the kernel in pixels.
+        sampling: As in `blind_sr`.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `blind_sr`.
+    """
+    check_images(x)
+    width_sq = x.new_tensor([var])
+    kernel = gaussian_kernel(width_sq, width_sq, 0 * width_sq, size)
+    return blind_sr(x, scale, kernel, std, sampling=sampling, generator=generator)
+
+
+def turned_sr(
+    x: Float[Tensor, "b c h w"],
+    scale: int = 2,
+    *,
+    size: int = 15,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """`blind_sr` with random turned Gaussians, as VDIR trains on: no noise, direct sampling.
+
+    The variances along the axes of the kernels are uniform: of the longer one in (0.5, 2.5 s)
+    pixels², of the shorter one between 0.5 and the longer.
+
+    Args:
+        x: Images (B, C, H, W), H and W multiples of s.
+        scale: s.
+        size: Side of the kernels in pixels.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `blind_sr`.
+    """
+    check_images(x)
+    u = torch.rand(3, len(x), generator=generator, device=x.device)
+    longer = 0.5 + (2.5 * scale - 0.5) * u[0]
+    shorter = 0.5 + (longer - 0.5) * u[1]
+    parameters = rotated_parameters(longer.sqrt(), shorter.sqrt(), torch.pi * u[2])
+    return blind_sr(x, scale, gaussian_kernel(*parameters, size), 0.0, generator=generator)
+
+
+def rough_sr(
+    x: Float[Tensor, "b c h w"],
+    scale: int = 4,
+    std: float = 12 / 255,
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """A camera whose small images nobody has pairs of: a wide blur, every s-th pixel, `grain`.
+
+    Args:
+        x: Images (B, C, H, W), H and W multiples of s.
+        scale: s.
+        std: Level of the grain, as in `grain`.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `blind_sr`.
+    """
+    small = round_sr(x, scale, 4.0, 0.0).y.clamp(0, 1)
+    return Degraded(grain(small, std, generator=generator).y, x, scale=scale)

@@ -13,6 +13,7 @@ from torch import Tensor
 from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
 from vbl.degradations.operators import pad
 from vbl.images import linear_to_srgb, srgb_to_linear
+from vbl.utils import randn_like
 
 # Red and blue light reach the sensor weaker than green; white balance multiplies them back.
 WHITE_BALANCE = (2.0, 1.0, 1.6)
@@ -77,7 +78,7 @@ def sense(
     """
     full, read = electrons.view(-1, 1, 1, 1), read_std.view(-1, 1, 1, 1)
     counts = torch.poisson(raw * full, generator=generator)
-    normal = torch.randn(raw.shape, generator=generator, dtype=raw.dtype, device=raw.device)
+    normal = randn_like(raw, generator=generator)
     noisy = ((counts + read * normal) / full).clamp(0, 1)
     return (noisy * 4095).round() / 4095, raw / full + (read / full) ** 2
 
@@ -174,3 +175,23 @@ def camera(
     noisy, raw_var = sense(raw, full, read, generator=generator)
     truth = {"electrons": full, "read_std": read, "raw_noise_var": raw_var}
     return Degraded(develop(noisy), develop(raw), truth=truth)
+
+
+DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at night, noon
+
+
+def photographed(
+    x: Float[Tensor, "b 3 h w"], *, generator: torch.Generator | None = None
+) -> Degraded:
+    """`camera` at every light, each power of ten as often as the next.
+
+    Args:
+        x: RGB images (B, 3, H, W), the scene.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `camera`.
+    """
+    check_images(x)
+    u = torch.rand(len(x), generator=generator, device=x.device)
+    return camera(x, DARKEST * (BRIGHTEST / DARKEST) ** u, generator=generator)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+Degrade = Callable[..., "Degraded"]  # degrade(x, generator=...)
+
 # A level is one number, one per image, or a range (low, high) to draw one per image from.
 Level = float | tuple[float, float] | Float[Tensor, " levels"]
 
@@ -41,6 +43,7 @@ class Degraded:
 
 
 def check_images(x: Tensor) -> None:
+    """Raise a TypeError or ValueError unless x are images (B, 1 or 3, H, W) in [0, 1]."""
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a torch tensor of images, got {type(x).__name__}")
     full_precision = x.dtype in (torch.float32, torch.float64)
@@ -70,10 +73,3 @@ def one_per_image(level: Level, x: Tensor, generator: torch.Generator | None) ->
     if not (values >= 0).all():  # also refuses NaN
         raise ValueError(f"expected levels >= 0, got {values.tolist()}")
     return values.expand(b)
-
-
-def standard_normal(shape: torch.Size, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
-
-
-Degrade = Callable[..., Degraded]  # degrade(x, generator=...)

@@ -1,16 +1,15 @@
-"""JPEG and back."""
+"""JPEG and back, of colours or of the luma alone."""
 
 import io
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import (
-    Image,
-)
+from PIL import Image
 from torch import Tensor
 
 from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
+from vbl.images import luma
 
 
 def through_jpeg(image: Float[Tensor, "c h w"], quality: int) -> Float[Tensor, "c h w"]:
@@ -49,3 +48,24 @@ def jpeg(
         raise ValueError(f"quality: expected 1 ... 95, got {q.min():.0f} to {q.max():.0f}")
     y = torch.stack([through_jpeg(image, int(v)) for image, v in zip(x, q, strict=True)])
     return Degraded(y, x, truth={"quality": q})
+
+
+def jpeg_luma(
+    x: Float[Tensor, "b c h w"],
+    quality: Level = (10.0, 95.0),
+    *,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """`jpeg` of the luma, whose 8 bits are also the clean image (B, 1, H, W).
+
+    Args:
+        x: RGB images (B, 3, H, W), or grey ones, which are rounded only.
+        quality: As in `jpeg`.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: As `jpeg`.
+    """
+    check_images(x)
+    grey = luma(x) if x.shape[1] == 3 else x
+    return jpeg((255 * grey).round() / 255, quality, generator=generator)

@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image, standard_normal
+from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
 from vbl.degradations.noise_maps import case_noise_map, training_noise_map
 from vbl.degradations.operators import blur
+from vbl.utils import randn_like
 
 
 def add_white_noise(
@@ -14,7 +15,7 @@ def add_white_noise(
 ) -> tuple[Tensor, Tensor]:
     """Noisy images and the variance (B, 1, 1, 1) of their noise."""
     level = one_per_image(std, clean, generator).view(-1, 1, 1, 1)
-    return clean + level * standard_normal(clean.shape, clean, generator), level**2
+    return clean + level * randn_like(clean, generator=generator), level**2
 
 
 def awgn(
@@ -70,7 +71,7 @@ def noniid(
     if not (std_map >= 0).all():  # also refuses NaN
         raise ValueError(f"std_map: expected values >= 0, got a minimum of {std_map.min():.4g}")
     std = std_map.to(x).expand(b, 1, h, w)
-    return Degraded(x + std * standard_normal(x.shape, x, generator), x, noise_var=std**2)
+    return Degraded(x + std * randn_like(x, generator=generator), x, noise_var=std**2)
 
 
 def poisson_gaussian(
@@ -100,7 +101,7 @@ def poisson_gaussian(
     read = one_per_image(read_std, x, generator).view(-1, 1, 1, 1)
     counts = torch.poisson(peak * x, generator=generator)
     truth = {"photons": peak.flatten(), "read_std": read.flatten()}
-    y = counts / peak + read * standard_normal(x.shape, x, generator)
+    y = counts / peak + read * randn_like(x, generator=generator)
     return Degraded(y, x, noise_var=x / peak + read**2, truth=truth)
 
 
@@ -130,7 +131,7 @@ def correlated(
     binomial = (binomial / binomial.norm())[None, None]
     # White noise reaches one pixel past every edge, so that the border is like the rest.
     b, c, h, w = x.shape
-    white = standard_normal(torch.Size((b, c, h + 2, w + 2)), x, generator)
+    white = randn_like(x, generator=generator, shape=(b, c, h + 2, w + 2))
     noise = blur(white, binomial)[..., 1:-1, 1:-1]
     return Degraded(x + level * noise, x, noise_var=level**2)
 
@@ -153,6 +154,7 @@ def grain(
     Raises:
         ValueError: As `awgn`.
     """
+    check_images(x)
     noise = correlated(torch.zeros_like(x), 1.0, generator=generator).y
     level = std * (0.5 + x)
     return Degraded(x + level * noise, x, noise_var=level**2)

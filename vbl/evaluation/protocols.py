@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from vbl.degradations import (
+    DEGRADATIONS,
+    Degrade,
     Degraded,
     blind_sr,
     case_noise_map,
-    grain,
     jpeg,
-    printed,
-    shaken,
     vdir_test_kernels,
     virnet_test_kernels,
 )
@@ -120,9 +119,19 @@ def _reduced(
     return Degraded(y, small.x, std**2, small.kernel, scale)
 
 
-def _ours(x: Tensor, stream: np.random.Generator, *, degrade: Callable[..., Degraded]) -> Degraded:
-    """One of `vbl.degradations`."""
+def _ours(x: Tensor, stream: np.random.Generator, *, degrade: Degrade) -> Degraded:
     return degrade(x, generator=torch.Generator().manual_seed(int(stream.integers(2**31))))
+
+
+def _as_made(name: str) -> Protocol:
+    """One of `vbl.degradations.DEGRADATIONS` as it is; it has no options."""
+    degrade = DEGRADATIONS[name]
+    return Protocol(
+        about=f"`vbl.degradations.{name}`: {degrade.__doc__.splitlines()[0].rstrip('.')}",
+        convention="rgb-8bit",
+        degrade=partial(_ours, degrade=degrade),
+        stream=partial(np.random.default_rng, 0),
+    )
 
 
 def _compressed(x: Tensor, stream: None, *, quality: int) -> Degraded:
@@ -200,24 +209,7 @@ PROTOCOLS: dict[str, Protocol] = {
         needs=("quality",),
         degrade=_compressed,
     ),
-    "grain": Protocol(
-        about="`vbl.degradations.grain`, correlated and stronger where it is brighter",
-        convention="rgb-8bit",
-        degrade=partial(_ours, degrade=grain),
-        stream=partial(np.random.default_rng, 0),
-    ),
-    "printed": Protocol(
-        about="`vbl.degradations.printed`: pages in colour, shaken or out of focus, noise up to 7",
-        convention="vbdeblur-table-1",
-        degrade=partial(_ours, degrade=printed),
-        stream=partial(np.random.default_rng, 0),
-    ),
-    "shaken": Protocol(
-        about="`vbl.degradations.shaken`: pictures shaken or out of focus, noise up to 7",
-        convention="vbdeblur-table-1",
-        degrade=partial(_ours, degrade=shaken),
-        stream=partial(np.random.default_rng, 0),
-    ),
+    **{name: _as_made(name) for name in DEGRADATIONS if not name.endswith("_sr")},
     "pairs": Protocol(about="Pairs as they are; nothing is added", convention="rgb-8bit"),
     "registered-pairs": Protocol(
         about="Pairs; what was restored is moved onto the truth first, by parts of a pixel, for a "

@@ -27,10 +27,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.images import synthetic
 from vbl.images.catalog import CATALOG, Folder, Generated, Pairs
 from vbl.images.files import SUFFIXES, UnreadableImage, read
 from vbl.images.photographs import PHOTOGRAPHS, Photograph
+from vbl.images.synthetic import dead_leaves
+from vbl.images.text_pages import text_page
 from vbl.utils import UnknownName, sha256
 
 NOISY_CLEAN = Pairs(degraded=r"(.+)_noisy", clean=r"\1_clean")
@@ -198,7 +199,7 @@ def _two(name: str, degraded: Path, clean: Path) -> Sample:
 
 
 def _draw(name: str, entry: Generated, number: int) -> Sample:
-    draw = synthetic.dead_leaves if name == "dead_leaves" else synthetic.text_page
+    draw = dead_leaves if name == "dead_leaves" else text_page
     generator = torch.Generator().manual_seed(number)
     return Sample(f"{name}_{number:02d}", draw(entry.size, generator=generator))
 

@@ -51,6 +51,7 @@ from vbl.degradations import Degrade, Degraded, Level, awgn, correlated
 from vbl.models.model import Restoration, check_choices
 from vbl.networks import Features, LevelDecoder, Neighbours, NoiseEncoder
 from vbl.probability import Elbo, kl_normal, per_image
+from vbl.utils import randn_like
 
 PAIRS = ("C2N", "L2CN", "added")
 PRIORS = ("content", "scale", "standard")
@@ -153,7 +154,7 @@ class Gaussian:
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n hf wf"]:
         """A sample, with pathwise gradients."""
-        noise = _randn(self.mean, generator)
+        noise = randn_like(self.mean, generator=generator)
         if self.together is not None:
             noise = self.together(noise)
         return self.mean + self.var.sqrt() * noise
@@ -404,10 +405,6 @@ class LUDVAE(nn.Module):
     ) -> Degrade:
         """`translate` as ``degrade(x, generator=...)``, wherever a degradation is wanted."""
         return partial(self.translate, temperature=temperature, std_x=std_x, pair=pair)
-
-
-def _randn(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def _gaussian(told: Tensor) -> Gaussian:

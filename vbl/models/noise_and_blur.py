@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vbl.probability import rsample_inverse_gamma
+from vbl.utils import randn_like
 
 LARGEST_RHO = 0.999  # the covariance of the kernel stays regular, also where ρ is drawn
 
@@ -56,6 +57,5 @@ class Inferred:
         lambda_sq = rsample_inverse_gamma(
             self.kappa - 1, self.kappa * self.eta, generator=generator
         )
-        noise = torch.randn(self.rho.shape, generator=generator, device=self.rho.device)
-        rho = self.rho + self.spread.sqrt() * noise.to(self.rho)
+        rho = self.rho + self.spread.sqrt() * randn_like(self.rho, generator=generator)
         return lambda_sq, rho.clamp(-LARGEST_RHO, LARGEST_RHO)

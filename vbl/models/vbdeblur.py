@@ -39,6 +39,7 @@ from vbl.networks import (
     beside,
 )
 from vbl.probability import Elbo, kl_dirichlet, kl_normal, per_image, rsample_dirichlet
+from vbl.utils import randn_like
 
 RESTORERS: dict[str, type[Network]] = {"DeblurNet": DeblurNet, "ResUNet": ResUNet}
 ESTIMATORS: dict[str, type[Network]] = {
@@ -294,9 +295,7 @@ class VBDeblurNet(nn.Module):
         The expectations over h are one draw too where `q.kernel` is one.
         """
         c = self.config
-        noise = torch.randn(
-            q.mean.shape, generator=generator, device=q.mean.device, dtype=q.mean.dtype
-        )
+        noise = randn_like(q.mean, generator=generator)
         z = q.mean + q.var.sqrt() * noise
         heard = q.kernel if c.likelihood_teaches == "all" else q.kernel.detach()
         log_y = Normal(self.degrade(z, heard), math.sqrt(c.sigma_sq)).log_prob(batch.y)

@@ -42,6 +42,7 @@ from vbl.networks import (
 from vbl.networks.autoencoder import REDUCTION
 from vbl.networks.network import keep_variance
 from vbl.probability import Elbo, kl_normal, per_image
+from vbl.utils import randn_like
 
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
@@ -162,8 +163,7 @@ class Posterior:
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n h4 w4"]:
         """A code from q, with pathwise gradients."""
-        shape, like = self.mean.shape, {"device": self.mean.device, "dtype": self.mean.dtype}
-        return self.mean + self.var.sqrt() * torch.randn(shape, generator=generator, **like)
+        return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
 
 
 class VDIR(nn.Module):

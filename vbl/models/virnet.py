@@ -31,6 +31,7 @@ from vbl.probability import (
     per_image,
     rsample_inverse_gamma,
 )
+from vbl.utils import randn_like
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class VIRNet(nn.Module):
         if var is None:
             shape = torch.full_like(q.mode, self.config.alpha0 - 1)
             var = rsample_inverse_gamma(shape, self.config.alpha0 * q.mode, generator=generator)
-        noise = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
+        noise = randn_like(y, generator=generator)
         z = q.mean + math.sqrt(self.config.eps0_sq) * noise
         return -0.5 * ((2 * math.pi * var).log() + (y - z).square() / var)
 

@@ -38,6 +38,7 @@ from vbl.probability import (
     kl_normal,
     per_image,
 )
+from vbl.utils import randn_like
 
 LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
 LOG_STRENGTH = (math.log(0.05), math.log(1e4))  # of a learned kappa - 2
@@ -241,9 +242,7 @@ class VIRNetSR(nn.Module):
         """
         alpha0, eps0_sq, found = self.config.alpha0, self.config.eps0_sq, q.inferred
         heard = found if self.config.likelihood_teaches == "all" else found.detach()
-        noise = torch.randn(
-            q.mean.shape, generator=generator, device=q.mean.device, dtype=q.mean.dtype
-        )
+        noise = randn_like(q.mean, generator=generator)
         z = q.mean + math.sqrt(eps0_sq) * noise
         lambda_sq, rho = heard.draw(generator=generator)
         kernel = gaussian_kernel(*lambda_sq.T, rho[:, 0], self.config.kernel_size)

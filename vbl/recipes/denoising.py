@@ -1,19 +1,13 @@
 """Removing noise: the baselines, VDN and VIRNet."""
 
 from dataclasses import replace
+from functools import partial
 
-import torch
-from torch import Tensor
-
-from vbl.degradations import Degraded, awgn, camera, noniid
+from vbl.degradations import awgn, camera, noniid, photographed
 from vbl.models import supervised, vdn, virnet
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 
-
-def noisy_25(x, *, generator=None):
-    """White noise of std 25/255, the level on which training is watched."""
-    return awgn(x, 25 / 255, generator=generator)
-
+noisy_25 = partial(awgn, std=25 / 255)  # the level on which training is watched
 
 RESTORER_CLIP = {"restorer": 1e3}  # VIRNet's, for its loss scale 1/(2 eps0²) per value
 
@@ -143,19 +137,8 @@ VIRNET_DENOISE_TRUE_MAP = replace(
     },
 )
 
-DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at night, noon
-
-
-def photographed(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """A small camera at every light, each power of ten as often as the next."""
-    u = torch.rand(len(x), generator=generator, device=x.device)
-    return camera(x, DARKEST * (BRIGHTEST / DARKEST) ** u, generator=generator)
-
-
-def photographed_at_night(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """The level on which the training for photographs is watched."""
-    return camera(x, 1000.0, 3.0, generator=generator)
-
+# The light in which the training for photographs is watched.
+photographed_at_night = partial(camera, electrons=1000.0, read_std=3.0)
 
 REAL_WORLD = {"map_channels": 3, "sigma_depth": 8}  # colours differ; noise is correlated
 

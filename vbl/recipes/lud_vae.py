@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vbl.degradations import Degrade, Degraded, awgn, blind_sr, gaussian_kernel, grain
+from vbl.degradations import Degrade, Degraded, awgn, grain, rough_sr
 from vbl.degradations.operators import bicubic_downsample
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, open_folder, pack, random_crops
 from vbl.models import load, lud_vae, supervised
@@ -109,32 +109,22 @@ def photographs_unpaired(
     return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
 
 
-def slightly_noisy(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """White noise about as strong as that of the photographs: what training is watched on."""
-    return awgn(x, 5 / 255, generator=generator)
+slightly_noisy = partial(awgn, std=5 / 255)  # about as noisy as the photographs: to watch
 
 
 # Small images: Eq. (24)
 
 
-def reduced_roughly(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """A camera whose small images nobody has pairs of: a wide blur, every fourth pixel, grain."""
-    four = x.new_full((1,), 4.0)
-    small = blind_sr(x, SCALE, gaussian_kernel(four, four, 0 * four, 15), 0.0)
-    y = grain(small.y.clamp(0, 1), 12 / 255, generator=generator).y
-    return Degraded(y, x, scale=SCALE)
-
-
 def small_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """Half of the crops reduced by an antialiased cubic, the others by `reduced_roughly`."""
+    """Half of the crops reduced by an antialiased cubic, the others by `rough_sr`."""
     clean, others = _halves(x)
-    y = reduced_roughly(others, generator=generator).y
+    y = rough_sr(others, generator=generator).y
     return Degraded(y, bicubic_downsample(clean, SCALE).clamp(0, 1))
 
 
 def small_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """The same image reduced in both ways."""
-    y = reduced_roughly(x, generator=generator).y
+    y = rough_sr(x, generator=generator).y
     return Degraded(y, bicubic_downsample(x, SCALE).clamp(0, 1))
 
 

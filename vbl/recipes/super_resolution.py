@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from vbl.degradations import blind_sr, gaussian_kernel
+from vbl.degradations import blind_sr, round_sr
 from vbl.models import virnet_sr
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 
@@ -11,11 +11,8 @@ from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 VIRNET_SR_CLIP = {"restorer": 1e2, "sigma": 1e2, "kernel": 1e2}
 
 
-def watched(x, *, scale, generator=None):
-    """The degradation on which training is watched: a round blur of 0.6 s pixels, noise 2.55."""
-    width_sq = x.new_tensor([(0.6 * scale) ** 2])
-    kernel = gaussian_kernel(width_sq, width_sq, x.new_zeros(1), 21)
-    return blind_sr(x, scale, kernel, 2.55 / 255, sampling="bicubic", generator=generator)
+# What training is watched on: a round blur of 0.6 s pixels, noise of 2.55.
+WATCHED = {"std": 2.55 / 255, "size": 21, "sampling": "bicubic"}
 
 
 def _virnet_sr(scale: int) -> Recipe:
@@ -31,7 +28,7 @@ def _virnet_sr(scale: int) -> Recipe:
         about=f"VIRNet's blind super-resolution by {scale}: noise and blur inferred",
         model=virnet_sr.VIRNetSR,
         degrade=partial(blind_sr, scale=scale, sampling="bicubic"),
-        validate=partial(watched, scale=scale),
+        validate=partial(round_sr, scale=scale, var=(0.6 * scale) ** 2, **WATCHED),
         data=BERKELEY,
         presets={
             "quick": Preset(
