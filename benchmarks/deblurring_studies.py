@@ -14,7 +14,7 @@ from variation import Variation
 from vbl.evaluation import psnr, ssim
 from vbl.evaluation.protocols import degraded
 from vbl.images import open_dataset
-from vbl.models import vbdeblur
+from vbl.models import VBDeblurNet, VBDeblurNetLearnedConcentration, vbdeblur
 from vbl.recipes.deblurring import VBDEBLUR_TEXT
 
 STEPS, PAGES = 300, 250
@@ -27,12 +27,14 @@ def page(
     seeds: int = 1,
     clip: Mapping[str, float] = SMALL.clip,
     lr: float = SMALL.lr,
+    model: type[VBDeblurNet] = VBDeblurNet,
     **choices: Any,
 ) -> Variation:
     """A small VBDeblurNet with some of its choices changed."""
     config = replace(SMALL.config, **choices)
     preset = replace(SMALL, config=config, steps=STEPS, clip=clip, lr=lr)
-    return Variation(VBDEBLUR_TEXT, preset, pictures=PAGES, seeds=seeds, data="text")
+    recipe = replace(VBDEBLUR_TEXT, model=model)
+    return Variation(recipe, preset, pictures=PAGES, seeds=seeds, data="text")
 
 
 def torchs_draw(zeta: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -45,7 +47,7 @@ def torchs_draw(zeta: Tensor, *, generator: torch.Generator | None = None) -> Te
 
 def taught_by_the_likelihood(c: float, gradient: str) -> Variation:
     """Kernel-Net as the authors train it: KL_h counts per value, and the likelihood teaches too."""
-    row = page(concentration=c, likelihood_teaches="all", kernel_counts="per value")
+    row = page(concentration=c, likelihood_trains="all", kernel_counts="per value")
     if gradient == "ours":
         return row
     return replace(
@@ -63,17 +65,17 @@ DEBLUR_NET = {"restorer": "DeblurNet", "options": DEBLUR_NET, "lr": 1e-3}
 DEBLURRING: dict[str, Variation] = {
     "bound, told the kernel": page(3),
     "MSE, told the kernel": page(3, trained=MSE),
-    "bound, told nothing": page(3, told="nothing"),
-    "MSE, told nothing": page(3, told="nothing", trained=MSE),
-    "MSE, told nothing, unit scale, no clip": page(3, told="nothing", **PLAIN),
-    "MSE, told nothing, no clip": page(3, NO_CLIP, told="nothing", trained=MSE),
-    "bound, told nothing, no clip": page(3, NO_CLIP, told="nothing"),
+    "bound, told nothing": page(3, conditioning="nothing"),
+    "MSE, told nothing": page(3, conditioning="nothing", trained=MSE),
+    "MSE, told nothing, unit scale, no clip": page(3, conditioning="nothing", **PLAIN),
+    "MSE, told nothing, no clip": page(3, NO_CLIP, conditioning="nothing", trained=MSE),
+    "bound, told nothing, no clip": page(3, NO_CLIP, conditioning="nothing"),
     "Kernel-Net of normalised features": page(
         3, estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
     ),
-    "likelihood teaches all": page(3, likelihood_teaches="all"),
+    "likelihood teaches all": page(3, likelihood_trains="all"),
     "gradient flows": page(3, gradient="flow"),
-    "learned concentration": page(kernel_posterior="learned"),
+    "learned concentration": page(model=VBDeblurNetLearnedConcentration),
     "Deblur-Net, bound": page(2, **DEBLUR_NET),
     "Deblur-Net, MSE": page(2, trained=MSE, **DEBLUR_NET),
     **{
@@ -81,8 +83,8 @@ DEBLURRING: dict[str, Variation] = {
         for c in (5e3, 2e4, 5e4, 2e5)
         for gradient in ("ours", "torch's")
     },
-    **{f"sigma² {v:.0e}": page(told="nothing", sigma_sq=v) for v in (1e-4, 1e-6, 1e-7)},
-    **{f"eps0² {v:.0e}": page(told="nothing", eps0_sq=v) for v in (1e-4, 1e-5, 1e-7)},
+    **{f"sigma² {v:.0e}": page(conditioning="nothing", sigma_sq=v) for v in (1e-4, 1e-6, 1e-7)},
+    **{f"eps0² {v:.0e}": page(conditioning="nothing", eps0_sq=v) for v in (1e-4, 1e-5, 1e-7)},
 }
 
 

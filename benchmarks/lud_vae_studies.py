@@ -228,7 +228,7 @@ def white(x: Tensor, *, level: tuple[float, float], generator: torch.Generator |
 def enlarger(degrade: Degrade) -> Variation:
     """A small network for super-resolution by four, which infers nothing."""
     config = vdir.Config(
-        scale=4, told="nothing", trained=("clean image",), known="nothing", width=8,
+        scale=4, conditioning="nothing", trained=("clean image",), known="nothing", width=8,
         restorer="RIRNet", options=RIR["quick"],
     )  # fmt: skip
     recipe = replace(

@@ -63,8 +63,8 @@ DENOISING: dict[str, Variation] = {
     "bound, 16 pictures": replace(BOUND, pictures=16),
     "squared error, 16 pictures": replace(TWIN, pictures=16),
     "gradient flows": ablation(gradient="flow"),
-    "told nothing": ablation(told="nothing"),
-    "told a sample": ablation(told="sample", likelihood="monte carlo"),
+    "told nothing": ablation(conditioning="nothing"),
+    "told a sample": ablation(conditioning="sample", likelihood="monte carlo"),
     "one draw": ablation(likelihood="monte carlo"),
     "eps0² 1e-4": ablation(eps0_sq=1e-4),
     "eps0² 1e-5": ablation(eps0_sq=1e-5),
@@ -94,14 +94,16 @@ KERNEL: dict[str, Variation] = {
     "the picture as it is": blind(whiten=False),
     "a look every 4 pixels": blind(kernel_step=4),
     "r0² 1e-4": blind(r0_sq=1e-4),
-    "likelihood teaches all": blind(likelihood_teaches="all"),
+    "likelihood teaches all": blind(likelihood_trains="all"),
 }
 
 FACTORISATION: dict[str, Variation] = {
-    f"told {what}": blind(1500, (32, 64), seeds=3, told=what)
+    f"told {what}": blind(1500, (32, 64), seeds=3, conditioning=what)
     for what in ("nothing", "noise", "kernel", "both")
 }
-FACTORISATION["told nothing, twice as long"] = blind(3000, (32, 64), seeds=1, told="nothing")
+FACTORISATION["told nothing, twice as long"] = blind(
+    3000, (32, 64), seeds=1, conditioning="nothing"
+)
 
 
 def mixed(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
@@ -134,7 +136,7 @@ def coded(
     return Variation(recipe, preset, seeds=seeds)
 
 
-NAIVE = {"told": "nothing", "trained": ("clean image",)}
+NAIVE = {"conditioning": "nothing", "trained": ("clean image",)}
 # FFDNet has to learn the picture, not a residual, and takes longer
 FFDNET = {"restorer": "FFDNet", "options": {"width": 48, "depth": 8}}
 FFDNET |= {"steps": 4 * LATENT_STEPS, "seeds": 2}
@@ -150,8 +152,8 @@ LATENT: dict[str, Variation] = {
     "bound, learned b_y": coded(spread="learned"),
     "bound, β 1e-3": coded(beta=1e-3),
     "bound, β 1e-4": coded(beta=1e-4),
-    "two stages": coded(known="noise", told="estimate"),
-    "FFDNet, two stages": coded(known="noise", told="estimate", **FFDNET),
+    "two stages": coded(known="noise", conditioning="estimate"),
+    "FFDNet, two stages": coded(known="noise", conditioning="estimate", **FFDNET),
     "FFDNet, bound, estimation": coded(known="noise", **FFDNET),
     "mixed, told nothing": coded(MIXED_RECIPE, seeds=2, **NAIVE),
     "mixed, bound": coded(MIXED_RECIPE, seeds=2),

@@ -9,6 +9,7 @@ from probability import F64, seeded
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vbl.degradations import Degraded
+from vbl.models import LUDVAENeighbours, lud_vae_neighbours
 from vbl.models.lud_vae import LUDVAE, PAIRS, Config, decoder_std
 from vbl.networks import Neighbours
 from vbl.probability import per_image
@@ -56,7 +57,6 @@ def test_any_number_of_levels_fits_images_of_any_size(factors):
         ({"annealed": -1}, "annealed"),
         ({"prior": "flat"}, "prior: expected one of 'content', 'scale', 'standard'; got 'flat'"),
         ({"hiding": "pink"}, "hiding: expected one of 'white', 'correlated'; got 'pink'"),
-        ({"neighbours": -1}, "neighbours: expected a number >= 0, got -1"),
         ({"factors": ()}, "factors: expected multiples of each other that end with 1"),
         ({"factors": (4, 2)}, "factors"),
         ({"factors": (3, 2, 1)}, "factors"),
@@ -174,10 +174,17 @@ def test_neighbours_in_noise_are_those_before_it():
     torch.testing.assert_close(gain[0].permute(1, 2, 0).flatten(), matrix.square().sum(1))
 
 
+def test_a_negative_reach_is_refused():
+    with pytest.raises(ValueError, match="neighbours: expected a number >= 0, got -1"):
+        lud_vae_neighbours.Config(neighbours=-1)
+
+
 def test_a_posterior_may_have_neighbours_that_vary_together():
-    model = tiny(neighbours=1, factors=(2, 1))
+    torch.manual_seed(0)
+    config = lud_vae_neighbours.Config(**vars(TINY) | {"factors": (2, 1)}, neighbours=1)
+    model = LUDVAENeighbours(config)
     y = torch.rand(2, 3, 8, 8)
-    for n in model.noise.together:
+    for n in model.noise.cholesky:
         torch.nn.init.normal_(n.weight, std=0.05)
     q, alone = model.posterior(y, generator=seeded()), tiny(factors=(2, 1))
     alone.load_state_dict(model.state_dict(), strict=False)

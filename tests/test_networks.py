@@ -195,7 +195,7 @@ def test_ffdnet_hears_the_noise_level_of_each_place():
 
 
 def test_ffdnet_may_be_told_something_else_than_a_noise_level():
-    network = FFDNet(3, 6, 4, told=4)
+    network = FFDNet(3, 6, 4, conditioning=4)
     assert not network.needs_noise_level
     code = torch.rand(1, 4, 9, 10)
     with torch.no_grad():

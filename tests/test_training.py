@@ -214,7 +214,7 @@ class Sick(nn.Module):
         self.config = config
         self.scale = nn.Conv2d(3, 3, 1)
 
-    def players(self):
+    def objectives(self):
         return {"bound": {"scale": self.scale}}
 
     def forward(self, batch: Degraded, *, generator=None) -> Elbo:
@@ -240,7 +240,7 @@ class Duel(nn.Module):
         self.config = config
         self.player, self.critic = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 1)
 
-    def players(self):
+    def objectives(self):
         return {"bound": {"player": self.player}, "critic": {"critic": self.critic}}
 
     def forward(self, batch: Degraded, *, objective="bound", generator=None) -> Elbo:

@@ -26,8 +26,8 @@ ASYMMETRIC = 2  # seed of a motion kernel that differs from its mirror image
 )
 def test_the_papers_networks_have_the_authors_parameters(blocks, free, dependent):
     for told, expected in (("nothing", free), ("kernel", dependent)):
-        model = VBDeblurNet(Config(told=told, options={"blocks": blocks}))
-        networks = model.players()["bound"]
+        model = VBDeblurNet(Config(conditioning=told, options={"blocks": blocks}))
+        networks = model.objectives()["bound"]
         assert parameters(networks["restorer"]) == expected
         assert parameters(networks["kernel"]) == 12_635_601
 
@@ -36,7 +36,7 @@ def test_the_papers_networks_have_the_authors_parameters(blocks, free, dependent
 @pytest.mark.parametrize("told", ["kernel", "nothing"])
 @pytest.mark.parametrize(("channels", "size"), [(3, (7, 10)), (1, (12, 5)), (3, (1, 1))])
 def test_every_factorisation_trains_and_restores_images_of_any_size(channels, size, told, network):
-    model = tiny(channels=channels, told=told, **network)
+    model = tiny(channels=channels, conditioning=told, **network)
     x = torch.rand(2, channels, *size, generator=seeded())
     batch = blurred(x, motion_kernel(SIDE, generator=seeded()), generator=seeded())
     model(batch).loss(1).backward()
@@ -50,9 +50,9 @@ def test_every_factorisation_trains_and_restores_images_of_any_size(channels, si
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        ({"told": "code"}, "told: expected one of 'kernel', 'nothing'; got 'code'"),
+        ({"conditioning": "code"}, "conditioning: expected one of 'kernel', 'nothing'; got 'code'"),
         ({"restorer": "UNet"}, "restorer: expected one of 'DeblurNet', 'ResUNet'; got 'UNet'"),
-        ({"likelihood_teaches": "kernel"}, "likelihood_teaches: expected one of 'restorer', 'all'"),
+        ({"likelihood_trains": "kernel"}, "likelihood_trains: expected one of 'restorer', 'all'"),
         ({"trained": ("kernel", "all")}, r"trained: expected some of .*, got \['all'\]"),
         ({"floor": 0.0}, "floor: expected a positive number, got 0.0"),
         ({"sigma_sq": -1.0}, "sigma_sq: expected a positive number, got -1.0"),
@@ -130,7 +130,7 @@ def likelihoods(model, batch, n=500, times=8):
 
 
 def test_the_likelihood_is_a_fair_draw_of_its_closed_form():
-    model, batch = tiny(told="nothing").double(), double(pairs(n=1, side=6))
+    model, batch = tiny(conditioning="nothing").double(), double(pairs(n=1, side=6))
     sigma_sq, values, draws = model.config.sigma_sq, batch.y[0].numel(), likelihoods(model, batch)
     q = model.posterior(batch.y)
 
@@ -159,7 +159,7 @@ def convolved(z, kernel):
 
 
 def test_the_kernel_dependent_likelihood_is_the_mean_over_torchs_own_draws_of_everything():
-    model, batch = tiny(told="kernel").double(), double(pairs(n=1, side=6))
+    model, batch = tiny(conditioning="kernel").double(), double(pairs(n=1, side=6))
     ours, n = likelihoods(model, batch), 4000
     torch.manual_seed(0)
     with torch.no_grad():
@@ -225,7 +225,7 @@ def test_the_training_pairs_have_their_kernels_in_the_orientation_of_the_model()
 
 @pytest.mark.parametrize("logit", [-1e4, 1e4])
 def test_no_answer_and_no_kernel_with_zeros_makes_the_bound_infinite(logit):
-    model, batch = tiny(concentration=2e4, floor=1e-5, likelihood_teaches="all"), pairs()
+    model, batch = tiny(concentration=2e4, floor=1e-5, likelihood_trains="all"), pairs()
     kernel = torch.zeros_like(batch.kernel)
     kernel[..., 0, 1] = 1
     model.kernel.tail.bias.data[3] = logit

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
-from tiny_deblurring import SIDE, double, pairs, seeded, tiny
+from tiny_deblurring import SIDE, TINY, double, pairs, seeded, tiny
 from torch.distributions import Dirichlet, Normal, kl_divergence
 
 from equations.vbdeblur import kernel
 from vbl.models.vbdeblur import Inferred
+from vbl.models.vbdeblur_learned_concentration import VBDeblurNetLearnedConcentration
 
 # The gradient through a kernel
 
@@ -46,7 +47,7 @@ def test_the_gradient_through_a_drawn_kernel_is_that_of_the_expectation_where_to
 
 def test_kernel_nets_gradient_of_the_bound_is_that_of_finite_differences():
     # On the logits, with the draw of z fixed and h at its mean: all else is a smooth function.
-    model = tiny(likelihood_teaches="all", gradient="flow").double()
+    model = tiny(likelihood_trains="all", gradient="flow").double()
     batch = double(pairs(side=6))
 
     def bound(logits):
@@ -90,18 +91,18 @@ def test_each_network_learns_from_its_own_terms():
 
 def test_kernel_net_may_learn_from_the_likelihood_and_through_what_is_told():
     everyone = {"restorer", "code", "kernel"}
-    assert learners("blurred image", likelihood_teaches="all") == everyone
-    assert learners("clean image", likelihood_teaches="all") == {"restorer", "code"}
+    assert learners("blurred image", likelihood_trains="all") == everyone
+    assert learners("clean image", likelihood_trains="all") == {"restorer", "code"}
     assert learners("clean image", gradient="flow") == everyone
-    free = {"told": "nothing", "gradient": "flow"}
+    free = {"conditioning": "nothing", "gradient": "flow"}
     assert learners("clean image", **free) == {"restorer"}
     assert learners("blurred image", **free) == {"restorer"}
-    assert learners("blurred image", **free, likelihood_teaches="all") == {"restorer", "kernel"}
+    assert learners("blurred image", **free, likelihood_trains="all") == {"restorer", "kernel"}
 
 
 @pytest.mark.parametrize("told", ["kernel", "nothing"])
 def test_without_its_likelihood_it_is_the_squared_error_and_the_divergence_of_kernels(told):
-    batch, model = pairs(), tiny(told=told, trained=("clean image", "kernel"))
+    batch, model = pairs(), tiny(conditioning=told, trained=("clean image", "kernel"))
     elbo = model(batch, generator=seeded())
     assert not elbo.log_likelihood["blurred image"].requires_grad
     elbo.loss(batch.x[0].numel()).backward()
@@ -122,7 +123,7 @@ def test_the_bound_is_the_same_whoever_learns_from_it():
     batch, values = pairs(), []
     for choices in (
         {},
-        {"likelihood_teaches": "all"},
+        {"likelihood_trains": "all"},
         {"gradient": "flow"},
         {"kernel_counts": "per value"},
         {"trained": ()},
@@ -160,8 +161,13 @@ def test_as_long_as_the_image_is_blurred_a_dirac_explains_it_best_and_is_never_l
 # A learned concentration
 
 
+def tiny_learned() -> VBDeblurNetLearnedConcentration:
+    torch.manual_seed(0)
+    return VBDeblurNetLearnedConcentration(TINY)
+
+
 def test_a_learned_concentration_is_trained_by_the_density_of_the_truth_alone():
-    model, batch = tiny(kernel_posterior="learned").double(), double(pairs())
+    model, batch = tiny_learned().double(), double(pairs())
     elbo, q = model(batch), model.infer(batch.y)
     truth = model.prior(batch).flatten(1) / model.config.concentration
     log_prob = Dirichlet(q.concentration.flatten(1)).log_prob(truth / truth.sum(1, keepdim=True))
@@ -182,7 +188,7 @@ def test_a_learned_concentration_is_trained_by_the_density_of_the_truth_alone():
 
 
 def test_a_learned_concentration_begins_near_the_priors_and_stays_within_a_thousandth_of_it():
-    model, y = tiny(kernel_posterior="learned"), pairs().y
+    model, y = tiny_learned(), pairs().y
     factors = []
     for bias in (0.0, 1e3, -1e3):
         model.kernel.tail.bias.data[-1] = bias

@@ -83,10 +83,10 @@ def test_the_papers_networks_have_the_papers_parameters():
         ({"known": "noise"}, (1, 3, 13, 18)),
         ({"known": "noise", "restorer": "ResUNet"}, (1, 3, 13, 18)),
         ({"known": "noise", "restorer": "FFDNet"}, (1, 3, 13, 18)),
-        ({"known": "nothing", "told": "nothing"}, (1, 3, 13, 18)),
-        ({"known": "noise", "told": "estimate"}, (1, 3, 13, 18)),
+        ({"known": "nothing", "conditioning": "nothing"}, (1, 3, 13, 18)),
+        ({"known": "noise", "conditioning": "estimate"}, (1, 3, 13, 18)),
         ({"known": "quality", "channels": 1}, (1, 1, 3, 9)),
-        ({"known": "quality", "told": "estimate", "restorer": "FFDNet"}, (1, 3, 1, 1)),
+        ({"known": "quality", "conditioning": "estimate", "restorer": "FFDNet"}, (1, 3, 1, 1)),
         ({"known": "kernel", "scale": 2}, (1, 3, 13, 18)),
         ({"known": "kernel", "scale": 4, "restorer": "ResUNet"}, (1, 3, 13, 18)),
     ],
@@ -107,12 +107,12 @@ def test_every_task_restores_to_the_size_of_the_original(choices, size):
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        ({"told": "everything"}, "told: expected one of 'code'"),
+        ({"conditioning": "everything"}, "conditioning: expected one of 'code'"),
         ({"restorer": "UNet"}, "restorer: expected one of 'RIRNet'"),
         ({"trained": ("clean image", "noise")}, r"trained: expected some of .* got \['noise'\]"),
         (
-            {"told": "estimate", "known": "kernel"},
-            "told: an 'estimate' is of noise or quality",
+            {"conditioning": "estimate", "known": "kernel"},
+            "conditioning: an 'estimate' is of noise or quality",
         ),
         ({"restorer": "FFDNet", "scale": 2}, "FFDNet is told something and does not enlarge"),
     ],
@@ -225,7 +225,7 @@ def test_what_is_not_trained_is_computed_and_teaches_nobody():
 def test_the_restoration_teaches_the_encoder_unless_it_is_told_an_estimate(restorer):
     only = {"trained": ("clean image",), "estimation": 0.0}
     for told, teaches in (("code", True), ("estimate", False)):
-        model = tiny(restorer, told=told, **only)
+        model = tiny(restorer, conditioning=told, **only)
         norms = gradients(model, model(pairs(), generator=seeded()).loss(768))
         assert norms["restorer"] > 0
         assert (norms["encoder"] > 0) == teaches
@@ -234,8 +234,8 @@ def test_the_restoration_teaches_the_encoder_unless_it_is_told_an_estimate(resto
 
 def test_the_adversary_learns_from_its_own_objective_and_teaches_by_the_bound():
     model, batch = tiny(adversarial=1.0, known="nothing"), pairs()
-    assert list(model.players()["adversary"]) == ["discriminator"]
-    assert "discriminator" not in model.players()["bound"]
+    assert list(model.objectives()["adversary"]) == ["discriminator"]
+    assert "discriminator" not in model.objectives()["bound"]
     judged = model(batch, objective="adversary", generator=seeded()).loss(768)
     norms = gradients(model, judged)
     assert norms["discriminator"] > 0 and norms["encoder"] == norms["decoder"] == 0

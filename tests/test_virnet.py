@@ -79,7 +79,7 @@ def gradient_norms(model, batch):
     model(batch).loss(batch.x[0].numel()).backward()
     return {
         name: torch.cat([p.grad.flatten() for p in network.parameters()]).norm().item()
-        for name, network in model.players()["bound"].items()
+        for name, network in model.objectives()["bound"].items()
     }
 
 
@@ -138,7 +138,7 @@ def test_xi_has_a_floor_where_there_is_no_noise():
 
 @pytest.mark.parametrize("told", ["mode", "sample", "nothing"])
 def test_the_restorer_hears_what_it_is_told(batch, told):
-    model = tiny(told=told, likelihood="monte carlo")
+    model = tiny(conditioning=told, likelihood="monte carlo")
     with torch.no_grad():
         loud = model.sigma.convolutions[-1].bias.clone()
         first = model.restore(batch.y, generator=torch.Generator().manual_seed(0)).image
@@ -155,9 +155,9 @@ def test_the_restorer_hears_what_it_is_told(batch, told):
     ("choice", "message"),
     [
         ({"map_channels": 2}, "map_channels: expected one of 1, 3; got 2"),
-        ({"told": "mean"}, "told: expected one of 'mode', 'sample', 'nothing'"),
+        ({"conditioning": "mean"}, "conditioning: expected one of 'mode', 'sample', 'nothing'"),
         ({"gradient": "half"}, "gradient"),
-        ({"told": "sample"}, "needs 'monte carlo'"),
+        ({"conditioning": "sample"}, "needs 'monte carlo'"),
     ],
 )
 def test_a_wrong_choice_is_refused(choice, message):

@@ -9,6 +9,7 @@ from torch.distributions import Gamma, Normal, kl_divergence
 
 from vbl.degradations import blind_sr, gaussian_kernel, kernel_parameters
 from vbl.models.virnet_sr import Config, Inferred, Posterior, VIRNetSR
+from vbl.models.virnet_sr_learned_width import VIRNetSRLearnedWidth
 from vbl.restoration import restore
 
 TINY = Config(
@@ -19,6 +20,11 @@ TINY = Config(
 def tiny(**choices) -> VIRNetSR:
     torch.manual_seed(0)
     return VIRNetSR(dataclasses.replace(TINY, **choices))
+
+
+def tiny_learned() -> VIRNetSRLearnedWidth:
+    torch.manual_seed(0)
+    return VIRNetSRLearnedWidth(TINY)
 
 
 def pairs(scale=2, side=24):
@@ -36,7 +42,7 @@ def double(batch):
 def test_the_papers_network_has_the_papers_parameters():
     count = {
         name: sum(p.numel() for p in network.parameters())
-        for name, network in VIRNetSR().players()["bound"].items()
+        for name, network in VIRNetSR().objectives()["bound"].items()
     }
     assert count == {"restorer": 4_991_011, "sigma": 113_153, "kernel": 612_771}
 
@@ -45,7 +51,7 @@ def test_the_papers_network_has_the_papers_parameters():
 @pytest.mark.parametrize("told", ["both", "noise", "kernel", "nothing"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_every_factorisation_restores_to_the_size_of_the_original(scale, told, upsampling):
-    model = tiny(scale=scale, told=told, upsampling=upsampling)
+    model = tiny(scale=scale, conditioning=told, upsampling=upsampling)
     restored = model.restore(torch.rand(2, 3, 7, 10))
     assert restored.image.shape == (2, 3, 7 * scale, 10 * scale)
     assert restored.kernel.shape == (2, 1, 21, 21)
@@ -54,8 +60,8 @@ def test_every_factorisation_restores_to_the_size_of_the_original(scale, told, u
 
 
 def test_an_unknown_choice_is_refused_by_name():
-    with pytest.raises(ValueError, match="told: expected one of 'both'"):
-        Config(told="everything")
+    with pytest.raises(ValueError, match="conditioning: expected one of 'both'"):
+        Config(conditioning="everything")
 
 
 def test_the_divergences_are_those_of_the_named_distributions():
@@ -147,7 +153,7 @@ def gradients(model, batch, chosen):
     elbo = model(batch, generator=torch.Generator().manual_seed(0))
     terms = {**elbo.log_likelihood, **elbo.kl, **elbo.auxiliary}
     term = sum(terms[name].sum() for name in chosen)
-    networks = model.players()["bound"]
+    networks = model.objectives()["bound"]
     found = {}
     for name, network in networks.items():
         parts = torch.autograd.grad(
@@ -169,14 +175,14 @@ def test_each_network_learns_from_its_own_terms():
 def test_all_networks_may_learn_from_the_likelihood_and_through_what_is_told():
     batch = pairs()
     for name, network in (("low-resolution image", "kernel"), ("clean image", "sigma")):
-        model = tiny(likelihood_teaches="all", gradient="flow")
+        model = tiny(likelihood_trains="all", gradient="flow")
         assert gradients(model, batch, [name])[network] > 0
 
 
 def test_the_bound_is_the_same_whoever_learns_from_it():
     batch, values = pairs(), []
     for teaches in ("restorer", "all"):
-        model = tiny(likelihood_teaches=teaches)
+        model = tiny(likelihood_trains=teaches)
         values.append(model(batch, generator=torch.Generator().manual_seed(0)).total)
     torch.testing.assert_close(*values)
 
@@ -206,7 +212,7 @@ def test_no_answer_makes_the_kernel_singular():
 
 def kernel_biases(term: str) -> torch.Tensor:
     """Gradients of a term in what KNet says: two places, the correlation, three widths."""
-    model = tiny(kernel_posterior="learned")
+    model = tiny_learned()
     elbo = model(pairs(), generator=torch.Generator().manual_seed(0))
     model.zero_grad()
     elbo.auxiliary[term].sum().backward()
@@ -214,7 +220,7 @@ def kernel_biases(term: str) -> torch.Tensor:
 
 
 def test_a_learned_width_is_trained_by_the_density_of_the_truth():
-    model, batch = tiny(kernel_posterior="learned"), pairs()
+    model, batch = tiny_learned(), pairs()
     elbo = model(batch)
     q = model.infer(batch.y)
     lambda_sq, rho = model.lambda_hat(batch)
@@ -226,7 +232,7 @@ def test_a_learned_width_is_trained_by_the_density_of_the_truth():
 
 
 def test_where_a_learned_posterior_lies_is_trained_as_that_of_the_prior():
-    model, batch = tiny(kernel_posterior="learned"), pairs()
+    model, batch = tiny_learned(), pairs()
     elbo, q = model(batch), model.infer(batch.y)
     lambda_sq, rho = model.lambda_hat(batch)
     ratio = lambda_sq / q.mean
@@ -239,7 +245,7 @@ def test_where_a_learned_posterior_lies_is_trained_as_that_of_the_prior():
 
 
 def test_a_learned_width_begins_as_the_priors_and_feels_every_gradient():
-    model, batch = tiny(kernel_posterior="learned"), pairs()
+    model, batch = tiny_learned(), pairs()
     q = model.infer(batch.y)
     torch.testing.assert_close(q.kappa.log(), torch.full((2, 2), math.log(50)), rtol=0, atol=0.5)
     torch.testing.assert_close(q.spread.log(), torch.full((2, 1), math.log(1e-4)), rtol=0, atol=0.5)
@@ -248,7 +254,7 @@ def test_a_learned_width_begins_as_the_priors_and_feels_every_gradient():
 
 
 def test_a_learned_width_that_has_left_its_range_finds_its_way_back():
-    model, batch = tiny(kernel_posterior="learned"), pairs()
+    model, batch = tiny_learned(), pairs()
     with torch.no_grad():
         model.kernel.tail.bias[3:] -= 50
     q = model.infer(batch.y)

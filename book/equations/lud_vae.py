@@ -18,6 +18,7 @@ from equations.equation import (
 )
 from equations.vdir import kl, table
 from vbl.models.lud_vae import LUDVAE, Config, Gaussian, decoder_std
+from vbl.models.lud_vae_neighbours import CorrelatedGaussian
 from vbl.networks import Neighbours
 from vbl.probability import kl_normal
 
@@ -104,7 +105,7 @@ def neighbours_together() -> float:
     factor = v.sqrt().flatten()[:, None] * factor
     q = MultivariateNormal(a.flatten(), factor @ factor.T)
     p = MultivariateNormal(b.flatten(), w.flatten().diag())
-    ours = Gaussian(a, v, layer).kl(Gaussian(b, w)).sum()
+    ours = CorrelatedGaussian(a, v, layer).kl(Gaussian(b, w)).sum()
     return relative(ours.detach(), kl_divergence(q, p).detach())
 
 
@@ -279,7 +280,7 @@ EQUATIONS = (
         r"{\Normal(\nu, \operatorname{diag} w)} \\ &= \textstyle\sum_i"
         r" \KL{\Normal(\mu_i, g_i S_{ii}^2)}{\Normal(\nu_i, w_i)} + \tfrac12 \sum_i \log g_i,"
         r" \\ &g = \operatorname{diag} L L^{\mathsf T} \end{aligned}",
-        (Gaussian.kl,),
+        (CorrelatedGaussian.kl,),
         neighbours_together,
         ALGEBRA,
         label="eq-lud-together",

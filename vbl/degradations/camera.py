@@ -181,7 +181,7 @@ DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at nig
 
 
 def photographed(
-    x: Float[Tensor, "b 3 h w"], *, generator: torch.Generator | None = None
+    x: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
 ) -> Degraded:
     """`camera` at every light, each power of ten as often as the next.
 

@@ -26,7 +26,18 @@ from safetensors.torch import save
 from torch import nn
 
 from vbl.images import DataUnavailable
-from vbl.models import lud_vae, supervised, vbdeblur, vdir, vdn, virnet, virnet_sr
+from vbl.models import (
+    lud_vae,
+    lud_vae_neighbours,
+    supervised,
+    vbdeblur,
+    vdir,
+    vdn,
+    virnet,
+    virnet_sr,
+)
+from vbl.models.vbdeblur_learned_concentration import VBDeblurNetLearnedConcentration
+from vbl.models.virnet_sr_learned_width import VIRNetSRLearnedWidth
 from vbl.utils import UnknownName, complete_or_absent, sha256
 
 FOLDER = Path(__file__).parents[2] / "data" / "checkpoints"
@@ -37,9 +48,12 @@ MODELS: dict[str, tuple[type[nn.Module], type]] = {
     "VDN": (vdn.VDN, vdn.Config),
     "VIRNet": (virnet.VIRNet, virnet.Config),
     "VIRNetSR": (virnet_sr.VIRNetSR, virnet_sr.Config),
+    "VIRNetSRLearnedWidth": (VIRNetSRLearnedWidth, virnet_sr.Config),
     "VDIR": (vdir.VDIR, vdir.Config),
     "LUDVAE": (lud_vae.LUDVAE, lud_vae.Config),
+    "LUDVAENeighbours": (lud_vae_neighbours.LUDVAENeighbours, lud_vae_neighbours.Config),
     "VBDeblurNet": (vbdeblur.VBDeblurNet, vbdeblur.Config),
+    "VBDeblurNetLearnedConcentration": (VBDeblurNetLearnedConcentration, vbdeblur.Config),
 }
 
 

@@ -11,12 +11,7 @@ prints p(z_n^l) = N(0, I) for every l; in the code only the first has it.) Poste
 and from y alone:
 
     q(z | x): z = e(h(x)),  h(x) = x + n_x,  n_x ~ N(0, σ_x² I);   q(z | y) likewise with σ_y
-    q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, S L Lᵀ S),  S² = diag ς_q^l
-
-In the paper L = I: given the image, every number of the latents varies on its own. Where a decoder
-blurs white latents into a noise that is no longer white, its exact posterior does not, and a bound
-that insists on it prefers a whiter noise to the true one. Here L may be triangular with ones on the
-diagonal, one for each level: the bound is as easy, and hardly insists on anything.
+    q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, diag ς_q^l)
 
 Where both images of a pair say the same of their content, q(z | x) = q(z | y), Eq. (8), the bound
 of the pair falls into one of x and one of y, and no term needs both:
@@ -49,14 +44,14 @@ from torch.distributions import Normal
 
 from vbl.degradations import Degrade, Degraded, Level, awgn, correlated
 from vbl.models.model import Restoration, check_choices
-from vbl.networks import Features, LevelDecoder, Neighbours, NoiseEncoder
+from vbl.networks import Features, LevelDecoder, NoiseEncoder
 from vbl.probability import Elbo, kl_normal, per_image
 from vbl.utils import randn_like
 
 PAIRS = ("C2N", "L2CN", "added")
 PRIORS = ("content", "scale", "standard")
 HIDING = {"white": awgn, "correlated": correlated}
-LOG_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
+LOG_LATENT_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
 Latent = Callable[[int, Tensor], Tensor]  # z_n^l for the number of a level and the state there
@@ -106,8 +101,6 @@ class Config:
             text. Where h(y) still shows some of the noise, so does z, and a μ_p that has seen it
             tells the noise itself: what it then tells of a clean image, which has none, is weak.
             Without any ς_p noise cannot follow the signal.
-        neighbours: Places along each side at which numbers of z_n may vary together in q, L of the
-            module's text; 0 is the paper's, L = I.
         factors: Pixels of the image for a place of z and z_n along each side, level 1 first.
 
     Raises:
@@ -123,14 +116,13 @@ class Config:
     width: int = 128
     latent: int = 128
     prior: str = "content"
-    neighbours: int = 0
     factors: tuple[int, ...] = (1, 1, 1)
 
     def __post_init__(self):
         for name in ("channels", "std", "width", "latent"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        for name in ("std_x", "std_y", "annealed", "neighbours"):
+        for name in ("std_x", "std_y", "annealed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: expected a number >= 0, got {getattr(self, name)}")
         check_choices(self, {"prior": PRIORS, "hiding": tuple(HIDING)})
@@ -142,32 +134,18 @@ class Config:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """N(mean, S L Lᵀ S) with S² = diag var; mean and var are (B, n, ⌈h/f⌉, ⌈w/f⌉).
-
-    Attributes:
-        together: L, or None for I.
-    """
+    """N(mean, diag var), both (B, n, ⌈h/f⌉, ⌈w/f⌉)."""
 
     mean: Float[Tensor, "b n hf wf"]
     var: Float[Tensor, "b n hf wf"]
-    together: Neighbours | None = None
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n hf wf"]:
         """A sample, with pathwise gradients."""
-        noise = randn_like(self.mean, generator=generator)
-        if self.together is not None:
-            noise = self.together(noise)
-        return self.mean + self.var.sqrt() * noise
+        return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
 
     def kl(self, p: "Gaussian") -> Float[Tensor, "b n hf wf"]:
-        """KL(self || p) for p with L = I, in nats; its sum is exact, the shares are a choice.
-
-        Variances are var times the diagonal of L Lᵀ, and log det(S L Lᵀ S) is the sum of log var.
-        """
-        if self.together is None:
-            return kl_normal(self.mean, self.var, p.mean, p.var)
-        gain = self.together.gain(self.mean)
-        return kl_normal(self.mean, self.var * gain, p.mean, p.var) + gain.log() / 2
+        """KL(self || p) of each number, in nats."""
+        return kl_normal(self.mean, self.var, p.mean, p.var)
 
 
 @dataclass(frozen=True)
@@ -196,13 +174,13 @@ class LUDVAE(nn.Module):
         super().__init__()
         self.config = c = config or Config()
         self.content = Features(c.channels, c.width, c.factors)
-        self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors, c.neighbours)
+        self.noise = NoiseEncoder(c.channels, c.width, c.latent, c.factors)
         expects = c.prior != "standard"
         self.decoder = LevelDecoder(c.channels, c.width, c.latent, c.factors, expects=expects)
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))  # seen in training
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         return {"bound": {"content": self.content, "noise": self.noise, "decoder": self.decoder}}
 
     @property
@@ -235,8 +213,8 @@ class LUDVAE(nn.Module):
         """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level, or at all."""
         if level == 0 or self.config.prior == "standard":
             return Gaussian(zero := self._none(level, state), torch.ones_like(zero))
-        told = _gaussian(self.decoder.priors[level - 1](state))
-        return told if self.config.prior == "content" else replace(told, mean=0 * told.mean)
+        p = gaussian(self.decoder.priors[level - 1](state))
+        return p if self.config.prior == "content" else replace(p, mean=0 * p.mean)
 
     def from_prior(
         self, *, temperature: float = 1.0, generator: torch.Generator | None = None
@@ -293,14 +271,16 @@ class LUDVAE(nn.Module):
 
         def latent(level: int, state: Tensor) -> Tensor:
             seen = (state, features[level]) if level > 0 else (features[level],)
-            q = _gaussian(self.noise.heads[level](*seen))
-            if self.config.neighbours > 0:
-                q = replace(q, together=self.noise.together[level])
+            q = self.noise_posterior(level, self.noise.heads[level](*seen))
             levels.append((q, self.prior(level, state), q.draw(generator=generator)))
             return levels[-1][-1]
 
         mean = self.decode(z, latent)
         return Posterior(z, *zip(*levels, strict=True), mean)
+
+    def noise_posterior(self, level: int, numbers: Float[Tensor, "b m hf wf"]) -> Gaussian:
+        """q(z_n^l | z_n^{<l}, z, y) of the noise encoder's numbers, for the level l - 1, from 0."""
+        return gaussian(numbers)
 
     # 3. ELBO
 
@@ -407,6 +387,7 @@ class LUDVAE(nn.Module):
         return partial(self.translate, temperature=temperature, std_x=std_x, pair=pair)
 
 
-def _gaussian(told: Tensor) -> Gaussian:
-    mean, log_var = told.chunk(2, 1)
-    return Gaussian(mean, log_var.clamp(*LOG_VARIANCE).exp())
+def gaussian(numbers: Float[Tensor, "b m hf wf"]) -> Gaussian:
+    """N(mean, diag var) of means and logarithms of variances, stacked as channels."""
+    mean, log_var = numbers.chunk(2, 1)
+    return Gaussian(mean, log_var.clamp(*LOG_LATENT_VARIANCE).exp())

@@ -29,8 +29,8 @@ class Restoration:
     quality: Tensor | None = None
 
 
-LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # keeps 1/β and log β finite
-FIRST_STD = 25 / 255  # noise level that SNet answers before training
+LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # of pixels; keeps 1/β and log β finite
+FIRST_STD = 25 / 255  # noise level that an SNet answers before training
 
 
 def check_choices(config: Any, choices: Mapping[str, Sequence[Any]]) -> None:

@@ -39,13 +39,13 @@ class Inferred:
         """Of q(λ_l² | y), for kappa > 2."""
         return self.kappa * self.eta / (self.kappa - 2)
 
-    def pinned(self) -> "Inferred":
-        """The same, of which only the widths feel a gradient."""
+    def detach_location(self) -> "Inferred":
+        """The same with its location, E[λ²] and m, detached: gradients reach the widths only."""
         eta = self.mean.detach() * (self.kappa - 2) / self.kappa
         return replace(self, eta=eta, rho=self.rho.detach())
 
-    def as_sure_as(self, kappa0: float, r0_sq: float) -> "Inferred":
-        """q(Λ | y) around the same place, with the widths of the prior."""
+    def with_prior_width(self, kappa0: float, r0_sq: float) -> "Inferred":
+        """The same means of λ² and ρ, with the prior's kappa0 and r0²."""
         kappa = torch.full_like(self.kappa, kappa0)
         spread = torch.full_like(self.spread, r0_sq)
         return replace(self, eta=self.mean, kappa=kappa, spread=spread)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vbl.degradations import Degraded
-from vbl.models.model import Restoration
+from vbl.models.model import Restoration, check_choices
 from vbl.networks import DnCNN, FFDNet, Network, ResUNet
 from vbl.probability import Elbo, per_image
 
@@ -45,9 +45,7 @@ class Config:
     eps0_sq: float = 1e-6
 
     def __post_init__(self):
-        if self.network not in NETWORKS:
-            known = ", ".join(NETWORKS)
-            raise ValueError(f"network: expected one of {known}, got {self.network!r}")
+        check_choices(self, {"network": tuple(NETWORKS)})
         if not self.eps0_sq > 0:
             raise ValueError(f"eps0_sq: expected a positive variance, got {self.eps0_sq}")
 
@@ -60,8 +58,8 @@ class Supervised(nn.Module):
         self.config = config or Config()
         self.restorer = NETWORKS[self.config.network](**self.config.options)
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.restorer}}
 
     # 1. Generative model

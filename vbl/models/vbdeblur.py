@@ -36,7 +36,7 @@ from vbl.networks import (
     KernelResNet,
     Network,
     ResUNet,
-    beside,
+    append_constants,
 )
 from vbl.probability import Elbo, kl_dirichlet, kl_normal, per_image, rsample_dirichlet
 from vbl.utils import randn_like
@@ -47,7 +47,6 @@ ESTIMATORS: dict[str, type[Network]] = {
     "KernelPlainNet": KernelPlainNet,
 }
 TERMS = ("blurred image", "clean image", "kernel")
-LARGEST_FACTOR = math.log(1000)  # by which a learned concentration may differ from C
 
 
 @dataclass(frozen=True)
@@ -62,26 +61,25 @@ class Config:
             variance k̃_i (1 - k̃_i)/(C + 1).
         floor: δ of a kernel's pixel; see `vbl.degradations.with_floor`.
         kernel_size: Side of the kernels in pixels.
-        trained: Which terms of the bound teach, of `TERMS`; all are computed. Without "blurred
-            image" Deblur-Net learns by the mean squared error alone, and Kernel-Net as before.
-        told: What Deblur-Net is told beside y: the "kernel" (kernel-dependent inference: in
-            training the draw of h that the likelihood sees, else the mean), or "nothing".
-        gradient: Whether Kernel-Net feels, through what Deblur-Net is told, the terms that teach
-            that one ("flow", as Eq. 14 has it) or not ("stop", as the authors' code).
-        likelihood_teaches: "restorer", or "all": Kernel-Net then feels the likelihood too. As long
-            as μ is still y, the kernel that explains y best is a Dirac's; at the likelihood's
-            weight of 1/σ² the softmax is there within some hundred steps, and saturated: its
-            gradient is 0, and Kernel-Net has learned its last. It is how blind deconvolution by
-            the most probable pair of image and kernel fails, too.
+        trained: Which terms of the bound are backpropagated, of `TERMS`; all are computed. Without
+            "blurred image" Deblur-Net is trained by the mean squared error alone, and Kernel-Net
+            as before.
+        conditioning: Extra inputs of Deblur-Net, beside y: a code of the "kernel"
+            (kernel-dependent inference: in training of the draw of h that the likelihood has, else
+            of the mean), or "nothing".
+        gradient: With "flow", as Eq. (14) has it, the terms that train Deblur-Net are
+            backpropagated through these inputs into Kernel-Net; "stop", as the authors' code,
+            detaches them.
+        likelihood_trains: "restorer", or "all": the likelihood is then backpropagated into
+            Kernel-Net, too. As long as μ is still y, the kernel that explains y best is a Dirac's;
+            at the likelihood's weight of 1/σ² the softmax reaches it within some hundred steps,
+            and saturates: its gradient is 0, and training of Kernel-Net has ended. It is how blind
+            deconvolution by the most probable pair of image and kernel fails, too.
         kernel_counts: "once", as in the bound, or "per value", as often as an image has values, as
-            in the authors' code. Where Kernel-Net learns from nothing else, Adam sees no
-            difference.
-        kernel_posterior: "prior" has the prior's concentration C in all; "learned" lets Kernel-Net
-            say how sure it is, and trains that alone by log q(k̃ | y): where q lies still learns
-            from the divergence, which is least at C wherever that is.
+            in the authors' code. Where nothing else trains Kernel-Net, Adam makes the two equal.
         restorer: A key of `RESTORERS`: any network can be trained in the framework.
         options: Sizes of the restorer.
-        code: Numbers that the restorer is told of a kernel.
+        code: Numbers in the code of a kernel.
         code_width: Channels of the network that makes them.
         estimator: Kernel-Net, a key of `ESTIMATORS`.
         estimator_options: Its sizes.
@@ -97,11 +95,10 @@ class Config:
     floor: float = 1e-5
     kernel_size: int = 31
     trained: tuple[str, ...] = TERMS
-    told: str = "kernel"
+    conditioning: str = "kernel"
     gradient: str = "stop"
-    likelihood_teaches: str = "restorer"
+    likelihood_trains: str = "restorer"
     kernel_counts: str = "once"
-    kernel_posterior: str = "prior"
     restorer: str = "DeblurNet"
     options: Mapping[str, Any] = field(default_factory=dict)
     code: int = 20
@@ -112,11 +109,10 @@ class Config:
     def __post_init__(self):
         choices = {
             "channels": (1, 3),
-            "told": ("kernel", "nothing"),
+            "conditioning": ("kernel", "nothing"),
             "gradient": ("stop", "flow"),
-            "likelihood_teaches": ("restorer", "all"),
+            "likelihood_trains": ("restorer", "all"),
             "kernel_counts": ("once", "per value"),
-            "kernel_posterior": ("prior", "learned"),
             "restorer": tuple(RESTORERS),
             "estimator": tuple(ESTIMATORS),
         }
@@ -199,17 +195,19 @@ class Posterior:
 class VBDeblurNet(nn.Module):
     """The network of the paper, kernel-dependent, by default with the sizes of its Table 1."""
 
+    further_numbers = 0  # that Kernel-Net estimates beside the kernel's logits
+
     def __init__(self, config: Config | None = None):
         super().__init__()
         self.config = c = config or Config()
-        numbers = c.kernel_size**2 + (c.kernel_posterior == "learned")
+        numbers = c.kernel_size**2 + self.further_numbers
         self.kernel = ESTIMATORS[c.estimator](c.channels, numbers, **c.estimator_options)
         self.restorer = _restorer(c)
-        if c.told == "kernel":
+        if c.conditioning == "kernel":
             self.code = KernelCode(c.code, c.code_width)
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.restoring, "kernel": self.kernel}}
 
     @property
@@ -247,13 +245,13 @@ class VBDeblurNet(nn.Module):
 
     def infer(self, y: Float[Tensor, "b c h w"]) -> Inferred:
         """q(h | y), Eq. (9)."""
-        c, found = self.config, self.kernel(y).double()
-        side, total = c.kernel_size, c.concentration
-        if c.kernel_posterior == "learned":  # it begins near the prior's
-            factor = LARGEST_FACTOR * (found[:, -1] / LARGEST_FACTOR).tanh()
-            total = total * factor.exp().view(-1, 1, 1, 1)
-        kernel = found[:, : side**2].softmax(1).view(-1, 1, side, side)
-        return Inferred(total * with_floor(kernel, c.floor))
+        return self.kernel_posterior(self.kernel(y).double())
+
+    def kernel_posterior(self, numbers: Float64[Tensor, "b n"]) -> Inferred:
+        """q(h | y) of Kernel-Net's numbers, with the prior's concentration C in all."""
+        side = self.config.kernel_size
+        kernel = numbers.softmax(1).view(-1, 1, side, side)
+        return Inferred(self.config.concentration * with_floor(kernel, self.config.floor))
 
     def posterior(
         self,
@@ -277,13 +275,13 @@ class VBDeblurNet(nn.Module):
         return Posterior(y + residual, log_var.exp(), kernel, inferred)
 
     def _restored(self, y: Tensor, kernel: Tensor) -> Tensor:
-        if self.config.told == "nothing":
+        if self.config.conditioning == "nothing":
             return self.restorer(y)
-        told = kernel.detach() if self.config.gradient == "stop" else kernel
-        code = self.code(told.to(y.dtype))
+        given = kernel.detach() if self.config.gradient == "stop" else kernel
+        code = self.code(given.to(y.dtype))
         if self.config.restorer == "DeblurNet":
             return self.restorer(y, code)
-        return self.restorer(beside(y, code))
+        return self.restorer(append_constants(y, code))
 
     # 3. ELBO
 
@@ -297,9 +295,9 @@ class VBDeblurNet(nn.Module):
         c = self.config
         noise = randn_like(q.mean, generator=generator)
         z = q.mean + q.var.sqrt() * noise
-        heard = q.kernel if c.likelihood_teaches == "all" else q.kernel.detach()
-        log_y = Normal(self.degrade(z, heard), math.sqrt(c.sigma_sq)).log_prob(batch.y)
-        exact, auxiliary = self._kernel_terms(batch, q.inferred)
+        given = q.kernel if c.likelihood_trains == "all" else q.kernel.detach()
+        log_y = Normal(self.degrade(z, given), math.sqrt(c.sigma_sq)).log_prob(batch.y)
+        exact, auxiliary = self.kernel_terms(batch, q.inferred)
         terms = {
             "blurred image": per_image(log_y),
             "clean image": per_image(kl_normal(q.mean, q.var, batch.x, c.eps0_sq)),  # Eq. (15)
@@ -311,20 +309,14 @@ class VBDeblurNet(nn.Module):
             terms[name] = terms[name].detach()
         return Elbo({"blurred image": terms.pop("blurred image")}, terms, auxiliary)
 
-    def _kernel_terms(self, batch: Degraded, found: Inferred) -> tuple[Tensor, dict[str, Tensor]]:
-        """KL_h, and what teaches Kernel-Net in its place."""
-        c, prior = self.config, self.prior(batch)
-        exact = found.kl(prior)
-        if (c.kernel_counts, c.kernel_posterior) == ("once", "prior"):
+    def kernel_terms(
+        self, batch: Degraded, found: Inferred
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """KL_h, Eq. (16), and what trains Kernel-Net in its place."""
+        exact = found.kl(self.prior(batch))
+        if self.config.kernel_counts == "once":
             return exact, {}
-        times = 1 if c.kernel_counts == "once" else batch.x[0].numel()
-        if c.kernel_posterior == "prior":
-            return exact.detach(), {"place of kernel": times * exact}
-        place = Inferred(c.concentration * found.mean).kl(prior)
-        width = Inferred(found.total * found.mean.detach())
-        truth = prior / c.concentration
-        auxiliary = {"place of kernel": place, "width of kernel": -width.log_prob(truth)}
-        return exact.detach(), {name: times * term for name, term in auxiliary.items()}
+        return exact.detach(), {"place of kernel": batch.x[0].numel() * exact}
 
     def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
         """The bound of a batch of pairs, in nats per image, at one draw of h and z."""
@@ -346,7 +338,7 @@ class VBDeblurNet(nn.Module):
 
 
 def _restorer(c: Config) -> Network:
-    told, out = c.code if c.told == "kernel" else 0, 2 * c.channels
+    extra, out = c.code if c.conditioning == "kernel" else 0, 2 * c.channels
     if c.restorer == "DeblurNet":
-        return DeblurNet(c.channels, out_channels=out, code=told, **c.options)
-    return RESTORERS[c.restorer](c.channels + told, out_channels=out, **c.options)
+        return DeblurNet(c.channels, out_channels=out, code=extra, **c.options)
+    return RESTORERS[c.restorer](c.channels + extra, out_channels=out, **c.options)

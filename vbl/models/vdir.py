@@ -46,7 +46,7 @@ from vbl.utils import randn_like
 
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
-LOG_VARIANCE = (-14.0, 4.0)  # of the code; keeps its logarithm and its exponential finite
+LOG_CODE_VARIANCE = (-14.0, 4.0)  # of the code; keeps its logarithm and its exponential finite
 LOG_SPREAD = (-5.0, 3.0)  # of a learned b_y over the fixed one
 
 
@@ -80,11 +80,11 @@ class Config:
         channels: 3 for colour images, 1 for grey ones.
         scale: Factor of super-resolution; 1 for a restoration of the same size.
         beta: β of the paper's loss; sets b_x and b_y, see `laplace_scales`.
-        trained: Which terms of the bound teach, of `TERMS`; all are computed. The paper's "L_res
-            only" is ("clean image",).
+        trained: Which terms of the bound are backpropagated, of `TERMS`; all are computed. The
+            paper's "L_res only" is ("clean image",).
         spread: b_y is "fixed" by β, as in the paper, or "learned": the decoder says it, too.
-        told: What the restorer is told beside y: the "code"; the "estimate" of noise or quality,
-            and no more, without its gradient: two stages; or "nothing".
+        conditioning: Extra inputs of the restorer, beside y: the "code"; the "estimate" of noise or
+            quality alone, detached: two stages; or "nothing".
         known: What is known of the degradation of a training pair, and estimated from the code:
             the standard deviation of the "noise", the "kernel", the JPEG "quality", or "nothing".
         estimation: λ2, weight of that error beside the mean absolute error of the restoration.
@@ -95,7 +95,7 @@ class Config:
         detail: How much stronger the encoder sees the fine detail of an image, beside the image;
             0 is the paper's. See `vbl.networks.Encoder`.
         adversary_width: Of the discriminator's first convolutions.
-        restorer: A key of `RESTORERS`: any network can be told the code.
+        restorer: A key of `RESTORERS`: any network can be conditioned on the code.
         options: Sizes of the restorer.
 
     Raises:
@@ -107,7 +107,7 @@ class Config:
     beta: float = 0.01
     trained: tuple[str, ...] = TERMS
     spread: str = "fixed"
-    told: str = "code"
+    conditioning: str = "code"
     known: str = "noise"
     estimation: float = 1.0
     adversarial: float = 0.0
@@ -124,17 +124,19 @@ class Config:
             "channels": (1, 3),
             "scale": (1, 2, 3, 4),
             "spread": ("fixed", "learned"),
-            "told": ("code", "estimate", "nothing"),
+            "conditioning": ("code", "estimate", "nothing"),
             "known": ("noise", "kernel", "quality", "nothing"),
             "restorer": tuple(RESTORERS),
         }
         check_choices(self, choices)
         if unknown := set(self.trained) - set(TERMS):
             raise ValueError(f"trained: expected some of {TERMS}, got {sorted(unknown)}")
-        if self.told == "estimate" and self.known not in ("noise", "quality"):
-            raise ValueError(f"told: an 'estimate' is of noise or quality, got {self.known!r}")
-        if self.restorer == "FFDNet" and (self.scale > 1 or self.told == "nothing"):
-            raise ValueError("restorer: FFDNet is told something and does not enlarge")
+        if self.conditioning == "estimate" and self.known not in ("noise", "quality"):
+            raise ValueError(
+                f"conditioning: an 'estimate' is of noise or quality, got {self.known!r}"
+            )
+        if self.restorer == "FFDNet" and (self.scale > 1 or self.conditioning == "nothing"):
+            raise ValueError("restorer: FFDNet has a conditioning and does not enlarge")
 
     @property
     def laplace_scales(self) -> tuple[float, float]:
@@ -182,8 +184,8 @@ class VDIR(nn.Module):
         if c.adversarial > 0:
             self.discriminator = Discriminator(c.channels, c.adversary_width)
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         parts = dict(self.named_children())
         adversary = {name: parts.pop(name) for name in ("discriminator",) if name in parts}
         return {"bound": parts} | ({"adversary": adversary} if adversary else {})
@@ -218,20 +220,20 @@ class VDIR(nn.Module):
         return bicubic_upsample(y, scale, "direct") + F.pixel_shuffle(residual, scale)
 
     def _residual(self, y: Tensor, code: Tensor) -> Tensor:
-        if self.config.told == "nothing":
+        which = self.config.conditioning
+        if which == "nothing":
             return self.restorer(y)
-        told = code if self.config.told == "code" else self.estimate(code).detach()
-        told = _enlarged(told, y)
+        extra = _enlarged(code if which == "code" else self.estimate(code).detach(), y)
         if self.config.restorer == "FFDNet":
-            return self.restorer(y, told)
-        return self.restorer(torch.cat([y, told], 1))
+            return self.restorer(y, extra)
+        return self.restorer(torch.cat([y, extra], 1))
 
     # 2. Posterior
 
     def posterior(self, y: Float[Tensor, "b c h w"]) -> Posterior:
         """q(c | y) of degraded images."""
         mean, log_var = self.encoder(y).chunk(2, 1)
-        return Posterior(mean, log_var.clamp(*LOG_VARIANCE).exp())
+        return Posterior(mean, log_var.clamp(*LOG_CODE_VARIANCE).exp())
 
     def estimate(self, code: Float[Tensor, "b n h4 w4"]) -> Tensor:
         """EST(c), what a code says of the degradation.
@@ -271,13 +273,13 @@ class VDIR(nn.Module):
         kl = {"code": terms.pop("code")}
         auxiliary, unit = {}, batch.x[0].numel() / b_x
         if c.known != "nothing" and c.estimation > 0:
-            auxiliary["estimation"] = c.estimation * unit * self._misjudged(batch, code)
+            auxiliary["estimation"] = c.estimation * unit * self._estimation_error(batch, code)
         if c.adversarial > 0:  # Eq. (17)
             fooled = F.softplus(-self.discriminator(degraded.mean)).mean((1, 2, 3))
             auxiliary["adversary"] = c.adversarial * unit * fooled
         return Elbo(terms, kl, auxiliary)
 
-    def _misjudged(self, batch: Degraded, code: Tensor) -> Float[Tensor, " b"]:
+    def _estimation_error(self, batch: Degraded, code: Tensor) -> Float[Tensor, " b"]:
         """‖f(T) - EST(c)‖₁: a mean where every pixel has its own, the sum over a kernel."""
         guess = self.estimate(code)
         if self.config.known == "noise":
@@ -341,11 +343,11 @@ class VDIR(nn.Module):
 
 
 def _restorer(c: Config) -> Network:
-    told = {"code": c.code, "estimate": c.numbers, "nothing": 0}[c.told]
+    extra = {"code": c.code, "estimate": c.numbers, "nothing": 0}[c.conditioning]
     if c.restorer == "FFDNet":
-        return FFDNet(c.channels, told=told, **c.options)
+        return FFDNet(c.channels, conditioning=extra, **c.options)
     out = c.channels * c.scale**2
-    return RESTORERS[c.restorer](c.channels + told, out_channels=out, **c.options)
+    return RESTORERS[c.restorer](c.channels + extra, out_channels=out, **c.options)
 
 
 def _enlarged(code: Tensor, y: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vbl.degradations import Degraded, local_variance
-from vbl.models.model import Restoration
+from vbl.models.model import FIRST_STD, Restoration, check_choices
 from vbl.networks import Network, ResUNet, SigmaNet, UNet
 from vbl.probability import (
     Elbo,
@@ -52,6 +52,7 @@ class Config:
         widths: Channels of DNet at each scale.
         sigma_width: Channels of SNet.
         sigma_depth: Convolutions of SNet.
+        sigma_slope: Of its leaky ReLUs below 0.
 
     Raises:
         ValueError: If `xi` or the network is unknown.
@@ -65,13 +66,10 @@ class Config:
     widths: tuple[int, ...] = (64, 128, 256, 512)
     sigma_width: int = 64
     sigma_depth: int = 5
+    sigma_slope: float = 0.2
 
     def __post_init__(self):
-        if self.xi not in ("filtered", "true"):
-            raise ValueError(f"xi: expected 'filtered' or 'true', got {self.xi!r}")
-        if self.network not in NETWORKS:
-            known = " or ".join(map(repr, NETWORKS))
-            raise ValueError(f"network: expected {known}, got {self.network!r}")
+        check_choices(self, {"xi": ("filtered", "true"), "network": tuple(NETWORKS)})
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class VDN(nn.Module):
         super().__init__()
         self.config = c = config or Config()
         self.denoiser = NETWORKS[c.network](3, c.widths, out_channels=6)
-        self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, 6)
+        self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, 6, slope=c.sigma_slope)
         self._start_near_the_prior()
 
     def _start_near_the_prior(self) -> None:
@@ -108,15 +106,15 @@ class VDN(nn.Module):
             shape = self.prior_shape
             bias = self.sigma.convolutions[-1].bias
             bias[:3] = math.log(shape)
-            bias[3:] = math.log((shape + 1) * (25 / 255) ** 2)
+            bias[3:] = math.log((shape + 1) * FIRST_STD**2)
 
     @property
     def prior_shape(self) -> float:
         """p²/2 - 1."""
         return self.config.p**2 / 2 - 1
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.denoiser, "sigma": self.sigma}}
 
     # 1. Generative model

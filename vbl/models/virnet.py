@@ -45,13 +45,15 @@ class Config:
         map_channels: 3 for a variance of each colour, 1 for one that they share.
         xi: "filtered" measures ξ in the pair (Eq. 5), "true" takes the variance that made the
             noise, as the authors' synthetic training does.
-        told: What RNet is told beside y: the "mode" √β, a "sample" of σ from q(σ² | y), which makes
-            q(z | y, σ²) a true conditional, or "nothing".
-        gradient: "stop" lets SNet learn from its own terms only; with "flow", as in the authors'
-            code, it also feels KL_z through what RNet is told, many times stronger.
+        conditioning: Extra inputs of RNet, beside y: the "mode" √β, a "sample" of σ from q(σ² | y),
+            which makes q(z | y, σ²) a true conditional, or "nothing".
+        gradient: "stop" detaches these inputs, so that SNet is trained by its own terms only; with
+            "flow", as in the authors' code, KL_z is backpropagated through them into SNet, many
+            times stronger than those.
         likelihood: "exact" (σ² and z integrated out) or "monte carlo" (Eq. 20, one draw of each).
         sigma_width: Channels of SNet.
         sigma_depth: Convolutions of SNet.
+        sigma_slope: Of its leaky ReLUs below 0.
         widths: Channels of RNet at each scale.
         blocks: Residual blocks of RNet, one number or one for each scale.
 
@@ -65,11 +67,12 @@ class Config:
     eps0_sq: float = 1e-6
     map_channels: int = 1
     xi: str = "filtered"
-    told: str = "mode"
+    conditioning: str = "mode"
     gradient: str = "stop"
     likelihood: str = "exact"
     sigma_width: int = 64
     sigma_depth: int = 5
+    sigma_slope: float = 0.25
     widths: tuple[int, ...] = (96, 192, 288)
     blocks: int | tuple[int, ...] = 3
 
@@ -77,12 +80,12 @@ class Config:
         choices = {
             "map_channels": (1, 3),
             "xi": ("filtered", "true"),
-            "told": ("mode", "sample", "nothing"),
+            "conditioning": ("mode", "sample", "nothing"),
             "gradient": ("stop", "flow"),
             "likelihood": ("exact", "monte carlo"),
         }
         check_choices(self, choices)
-        if self.told == "sample" and self.likelihood == "exact":
+        if self.conditioning == "sample" and self.likelihood == "exact":
             raise ValueError("likelihood: a sampled σ needs 'monte carlo', got 'exact'")
 
     @property
@@ -98,7 +101,7 @@ class Posterior:
     Attributes:
         mean: μ of q(z | y, σ²), (B, C, H, W).
         mode: β of q(σ² | y), (B, 1 or C, H, W).
-        draw: The σ² that RNet was told, where it was sampled, else None.
+        draw: The σ² that RNet was conditioned on, where it was sampled, else None.
     """
 
     mean: Float[Tensor, "b c h w"]
@@ -113,12 +116,13 @@ class VIRNet(nn.Module):
         super().__init__()
         self.config = c = config or Config()
         first = 2 * math.log(FIRST_STD)
-        self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, c.map_channels, first)
-        condition = 0 if c.told == "nothing" else c.map_channels
-        self.restorer = ResUNet(3 + condition, c.widths, c.blocks)
+        sizes = c.sigma_width, c.sigma_depth, c.map_channels
+        self.sigma = SigmaNet(3, *sizes, first=first, slope=c.sigma_slope)
+        extra = 0 if c.conditioning == "nothing" else c.map_channels
+        self.restorer = ResUNet(3 + extra, c.widths, c.blocks)
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         return {"bound": {"restorer": self.restorer, "sigma": self.sigma}}
 
     # 1. Generative model
@@ -138,10 +142,10 @@ class VIRNet(nn.Module):
     ) -> Posterior:
         """q(σ², z | y) of noisy images; `generator` is used only where σ² is sampled."""
         beta = self.sigma(y).clamp(*LOG_VARIANCE).exp()
-        told, draw = self.config.told, None
-        if told == "nothing":
+        conditioning, draw = self.config.conditioning, None
+        if conditioning == "nothing":
             return Posterior(y + self.restorer(y), beta)
-        if told == "sample":
+        if conditioning == "sample":
             shape = torch.full_like(beta, self.config.alpha0 - 1)
             draw = rsample_inverse_gamma(shape, self.config.alpha0 * beta, generator=generator)
         std = (beta if draw is None else draw).sqrt()

@@ -22,18 +22,16 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Normal
 from torch.nn import functional as F
 
 from vbl.degradations import Degraded, gaussian_kernel
 from vbl.degradations.operators import SAMPLINGS, bicubic_upsample, blur
 from vbl.models.model import FIRST_STD, LOG_VARIANCE, Restoration, check_choices
 from vbl.models.noise_and_blur import LARGEST_RHO, Inferred
-from vbl.networks import KernelNet, ResUNet, SigmaNet, beside
+from vbl.networks import KernelNet, ResUNet, SigmaNet, append_constants
 from vbl.probability import (
     Elbo,
     expected_log_normal,
-    inverse_gamma_log_prob,
     kl_inverse_gamma,
     kl_normal,
     per_image,
@@ -41,8 +39,6 @@ from vbl.probability import (
 from vbl.utils import randn_like
 
 LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
-LOG_STRENGTH = (math.log(0.05), math.log(1e4))  # of a learned kappa - 2
-LOG_SPREAD = (math.log(1e-6), math.log(1.0))  # of a learned r²
 
 
 @dataclass(frozen=True)
@@ -60,15 +56,14 @@ class Config:
         r0_sq: r0², variance of ρ. The paper's 1e-4 makes ρ some hundred times as important as the
             widths.
         eps0_sq: eps0², how far z may lie from x.
-        told: What RNet is told: "both", "noise", "kernel" or "nothing" (Table 11).
-        gradient: Whether SNet and KNet feel KL_z through what RNet is told ("flow") or not
-            ("stop").
-        likelihood_teaches: "restorer", or "all": SNet and KNet then feel the likelihood too, which
-            counts every pixel and drowns their own few nats.
-        kernel_posterior: "prior" has the prior's width kappa0 and r0²; "learned" lets KNet say how
-            sure it is, and trains that alone by log q(Λ̂ | y): where q lies still learns from KL_Λ.
+        conditioning: Extra inputs of RNet: "both", "noise", "kernel" or "nothing" (Table 11).
+        gradient: "stop" detaches these inputs; with "flow", KL_z is backpropagated through them
+            into SNet and KNet.
+        likelihood_trains: "restorer", or "all": the likelihood is then backpropagated into SNet and
+            KNet, too. It sums over all pixels and dominates KL_σ and KL_Λ, a few nats per image.
         sigma_width: Channels of SNet.
         sigma_depth: Convolutions of SNet.
+        sigma_slope: Of its leaky ReLUs below 0.
         kernel_width: Channels of KNet.
         kernel_blocks: Residual blocks of KNet.
         kernel_step: Pixels between the places where KNet looks.
@@ -90,12 +85,12 @@ class Config:
     kappa0: float = 50.0
     r0_sq: float = 1e-4
     eps0_sq: float = 1e-5
-    told: str = "both"
+    conditioning: str = "both"
     gradient: str = "stop"
-    likelihood_teaches: str = "restorer"
-    kernel_posterior: str = "prior"
+    likelihood_trains: str = "restorer"
     sigma_width: int = 64
     sigma_depth: int = 5
+    sigma_slope: float = 0.25
     kernel_width: int = 64
     kernel_blocks: int = 8
     kernel_step: int = 4
@@ -108,10 +103,9 @@ class Config:
         choices = {
             "scale": (2, 3, 4),
             "sampling": tuple(SAMPLINGS),
-            "told": ("both", "noise", "kernel", "nothing"),
+            "conditioning": ("both", "noise", "kernel", "nothing"),
             "gradient": ("stop", "flow"),
-            "likelihood_teaches": ("restorer", "all"),
-            "kernel_posterior": ("prior", "learned"),
+            "likelihood_trains": ("restorer", "all"),
             "upsampling": ("nearest", "shuffle"),
         }
         check_choices(self, choices)
@@ -138,20 +132,23 @@ class Posterior:
 class VIRNetSR(nn.Module):
     """The super-resolution network of the paper; its defaults are the paper's."""
 
+    kernel_numbers = 3  # that KNet estimates: two logarithms of η, and m before the tanh
+
     def __init__(self, config: Config | None = None):
         super().__init__()
         self.config = c = config or Config()
-        self.sigma = SigmaNet(3, c.sigma_width, c.sigma_depth, 1, 2 * math.log(FIRST_STD))
-        outputs = 3 if c.kernel_posterior == "prior" else 6
+        first = 2 * math.log(FIRST_STD)
+        sizes = c.sigma_width, c.sigma_depth
+        self.sigma = SigmaNet(3, *sizes, first=first, slope=c.sigma_slope)
         self.kernel = KernelNet(
-            3, c.kernel_width, c.kernel_blocks, outputs, c.whiten, c.kernel_step
+            3, c.kernel_width, c.kernel_blocks, self.kernel_numbers, c.whiten, c.kernel_step
         )
-        condition = {"both": 4, "noise": 1, "kernel": 3, "nothing": 0}[c.told]
+        extra = {"both": 4, "noise": 1, "kernel": 3, "nothing": 0}[c.conditioning]
         out = 3 if c.upsampling == "nearest" else 3 * c.scale**2
-        self.restorer = ResUNet(3 + condition, c.widths, c.blocks, out)
+        self.restorer = ResUNet(3 + extra, c.widths, c.blocks, out)
 
-    def players(self) -> dict[str, dict[str, nn.Module]]:
-        """What is trained on what; see `vbl.training.fit`."""
+    def objectives(self) -> dict[str, dict[str, nn.Module]]:
+        """Objective -> {name: network that it trains}; see `vbl.training.fit`."""
         networks = {"restorer": self.restorer, "sigma": self.sigma, "kernel": self.kernel}
         return {"bound": networks}
 
@@ -189,16 +186,17 @@ class VIRNetSR(nn.Module):
     def infer(self, y: Float[Tensor, "b c h w"]) -> Inferred:
         """q(σ² | y) and q(Λ | y), Eq. (13) and (14)."""
         log_var = self.sigma(y).mean((2, 3), keepdim=True)
-        found = self.kernel(y)
-        eta = found[:, :2].clamp(*LOG_WIDTH).exp()
-        rho = LARGEST_RHO * found[:, 2:3].tanh()
+        return self.kernel_posterior(log_var.clamp(*LOG_VARIANCE).exp(), self.kernel(y))
+
+    def kernel_posterior(
+        self, mode: Float[Tensor, "b 1 1 1"], numbers: Float[Tensor, "b n"]
+    ) -> Inferred:
+        """q(Λ | y) of KNet's numbers, as wide as the prior, Eq. (14); beside the noise's mode."""
+        eta = numbers[:, :2].clamp(*LOG_WIDTH).exp()
+        rho = LARGEST_RHO * numbers[:, 2:3].tanh()
         kappa = torch.full_like(eta, self.config.kappa0)
         spread = torch.full_like(rho, self.config.r0_sq)
-        if self.config.kernel_posterior == "learned":  # it begins as the prior's
-            kappa = 2 + _within(*LOG_STRENGTH, (kappa - 2).log() + found[:, 3:5]).exp()
-            eta = eta * (kappa - 2) / kappa  # what KL_Λ trains is the mean of λ², not its mode
-            spread = _within(*LOG_SPREAD, spread.log() + found[:, 5:6]).exp()
-        return Inferred(log_var.clamp(*LOG_VARIANCE).exp(), eta, rho, kappa, spread)
+        return Inferred(mode, eta, rho, kappa, spread)
 
     def posterior(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Posterior:
         """q(σ², Λ, z | y) of low-resolution images.
@@ -209,14 +207,14 @@ class VIRNetSR(nn.Module):
                 these.
         """
         inferred = inferred or self.infer(y)
-        told = inferred.detach() if self.config.gradient == "stop" else inferred
-        condition = self._condition(told)
+        given = inferred.detach() if self.config.gradient == "stop" else inferred
+        numbers = self._conditioning(given)
         if self.config.upsampling == "nearest":
             base = F.interpolate(y, scale_factor=self.config.scale, mode="nearest")
-            residual = self.restorer(beside(base, condition))
+            residual = self.restorer(append_constants(base, numbers))
         else:
             base = bicubic_upsample(y, self.config.scale, self._grid)
-            shown = beside(y, condition)
+            shown = append_constants(y, numbers)
             residual = F.pixel_shuffle(self.restorer(shown), self.config.scale)
         return Posterior(base + residual, inferred)
 
@@ -224,11 +222,12 @@ class VIRNetSR(nn.Module):
     def _grid(self) -> str:
         return "direct" if self.config.sampling == "direct" else "centred"
 
-    def _condition(self, told: Inferred) -> Tensor:
-        """What RNet is told, (B, 0, 1, 3 or 4)."""
-        eta = told.eta / self.config.scale**2  # of the order of 1, as pixels are
-        kernel = [eta, told.rho] if self.config.told in ("both", "kernel") else []
-        noise = [told.mode.sqrt().flatten(1)] if self.config.told in ("both", "noise") else []
+    def _conditioning(self, given: Inferred) -> Tensor:
+        """The extra inputs of RNet, (B, 0, 1, 3 or 4)."""
+        which = self.config.conditioning
+        eta = given.eta / self.config.scale**2  # of the order of 1, as pixels are
+        kernel = [eta, given.rho] if which in ("both", "kernel") else []
+        noise = [given.mode.sqrt().flatten(1)] if which in ("both", "noise") else []
         return torch.cat([*kernel, *noise], 1) if kernel or noise else eta[:, :0]
 
     # 3. ELBO
@@ -241,35 +240,37 @@ class VIRNetSR(nn.Module):
         One draw of z and of Λ; given them, σ² is integrated out.
         """
         alpha0, eps0_sq, found = self.config.alpha0, self.config.eps0_sq, q.inferred
-        heard = found if self.config.likelihood_teaches == "all" else found.detach()
+        given = found if self.config.likelihood_trains == "all" else found.detach()
         noise = randn_like(q.mean, generator=generator)
         z = q.mean + math.sqrt(eps0_sq) * noise
-        lambda_sq, rho = heard.draw(generator=generator)
+        lambda_sq, rho = given.draw(generator=generator)
         kernel = gaussian_kernel(*lambda_sq.T, rho[:, 0], self.config.kernel_size)
-        mean, scale = self.degrade(z, kernel), alpha0 * heard.mode
+        mean, scale = self.degrade(z, kernel), alpha0 * given.mode
         log_likelihood = expected_log_normal(batch.y, mean, 0.0, alpha0 - 1, scale)
         kl_z = (q.mean - batch.x).square() / (2 * eps0_sq)  # Eq. (21): equal variances
         # Eq. (22) and (23) with the factors alpha0 - 1 and kappa0 - 1: see the errata
         kl_sigma = kl_inverse_gamma(
             alpha0 - 1, alpha0 * found.mode, alpha0 - 1, alpha0 * self.xi(batch)
         )
-        terms = (
+        kl_kernel, auxiliary = self.kernel_terms(batch, found)
+        return Elbo(
             {"low-resolution image": per_image(log_likelihood)},
-            {"clean image": per_image(kl_z), "noise variance": per_image(kl_sigma)},
+            {
+                "clean image": per_image(kl_z),
+                "noise variance": per_image(kl_sigma),
+                "kernel": kl_kernel,
+            },
+            auxiliary,
         )
-        kl_kernel = self._kl_kernel(batch, found)
-        if self.config.kernel_posterior == "prior":
-            return Elbo(terms[0], terms[1] | {"kernel": kl_kernel})
-        auxiliary = {
-            "place of kernel": self._kl_kernel(
-                batch, found.as_sure_as(self.config.kappa0, self.config.r0_sq)
-            ),
-            "width of kernel": -self.kernel_log_prob(batch, found.pinned()),
-        }
-        return Elbo(terms[0], terms[1] | {"kernel": kl_kernel.detach()}, auxiliary)
 
-    def _kl_kernel(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
-        """KL_Λ, Eq. (23); with learned widths in full."""
+    def kernel_terms(
+        self, batch: Degraded, found: Inferred
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """KL_Λ, and what trains KNet outside the bound: nothing."""
+        return self.kl_kernel(batch, found), {}
+
+    def kl_kernel(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
+        """KL_Λ, Eq. (23), for a q(Λ | y) of any width."""
         lambda_sq, rho = self.lambda_hat(batch)
         kappa0 = self.config.kappa0
         widths = kl_inverse_gamma(
@@ -277,12 +278,6 @@ class VIRNetSR(nn.Module):
         )
         correlation = kl_normal(found.rho, found.spread, rho, self.config.r0_sq)
         return widths.sum(1) + correlation[:, 0]
-
-    def kernel_log_prob(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
-        """log q(Λ̂ | y) of the true parameters: what makes a learned width honest."""
-        lambda_sq, rho = self.lambda_hat(batch)
-        widths = inverse_gamma_log_prob(lambda_sq, found.kappa - 1, found.kappa * found.eta)
-        return widths.sum(1) + Normal(found.rho, found.spread.sqrt()).log_prob(rho)[:, 0]
 
     def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
         """The bound of a batch of pairs, in nats per image."""
@@ -302,8 +297,3 @@ class VIRNetSR(nn.Module):
         kernel = gaussian_kernel(*found.eta.T, found.rho[:, 0], self.config.kernel_size)
         parameters = torch.cat([found.eta, found.rho], 1)
         return Restoration(q.mean, found.mode.sqrt(), kernel, parameters)
-
-
-def _within(low: float, high: float, x: Tensor) -> Tensor:
-    """x clamped, with the gradient of x: what has left the range finds its way back."""
-    return x + (x.clamp(low, high) - x).detach()

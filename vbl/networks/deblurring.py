@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, beside, pad_to_multiple
+from vbl.networks.network import Network, append_constants, pad_to_multiple
 from vbl.networks.restorers import ResBlock
 
 
@@ -16,9 +16,9 @@ class DeblurNet(Network):
     """Deblur-Net: a U-Net of one width, skips by concatenation :cite:p:`wang2021vbdeblurnet`.
 
     At width 64 and six outputs it has the 2,689,654, 3,871,350 and 5,053,046 parameters of the
-    authors' for 2, 4 and 6 blocks; told a code of 20 numbers, together with the `KernelCode` that
-    makes it, their 3,459,210, 4,640,906 and 5,822,602. The residual blocks are those of the
-    library, which have one activation more.
+    authors' for 2, 4 and 6 blocks; conditioned on a code of 20 numbers, together with the
+    `KernelCode` that makes it, their 3,459,210, 4,640,906 and 5,822,602. The residual blocks are
+    those of the library, which have one activation more.
 
     Args:
         in_channels: Of the image.
@@ -26,9 +26,9 @@ class DeblurNet(Network):
         blocks: Residual blocks at each scale, on the way down and again on the way up.
         scales: How often the image is halved.
         middle: Residual blocks at the coarsest scale; by default the authors': 6, or 5 where the
-            network is told a code.
+            network is conditioned on a code.
         out_channels: Of the residual and of whatever else is said of every pixel.
-        code: Numbers that it is told about the blur; 0 for a network that is told nothing.
+        code: Numbers about the blur that it is conditioned on; 0 for none.
         shrink: Work on sub-images of every so many pixels along each side, which takes shrink²
             times less time. The authors' has 1.
     """
@@ -51,7 +51,9 @@ class DeblurNet(Network):
         inner = max(width // 4, outputs)
         self.in_channels, self.shrink, self.stride = in_channels, shrink, shrink * 2**scales
         self.head = _convolution(in_channels * shrink**2, width, 7)
-        self.encoders = nn.ModuleList(Stage(width, blocks, code) for _ in range(scales))
+        self.encoders = nn.ModuleList(
+            Stage(width, blocks, code, modulates="after") for _ in range(scales)
+        )
         self.downs = nn.ModuleList(_convolution(width, width, stride=2) for _ in range(scales))
         self.middle = Stage(width, middle)
         self.ups = nn.ModuleList(_doubling(width) for _ in range(scales))
@@ -72,7 +74,7 @@ class DeblurNet(Network):
 
         Args:
             y: Blurred images.
-            code: What a network that is told a code is told.
+            code: What a network with a code is conditioned on.
         """
         height, width = y.shape[-2:]
         x = self.head(F.pixel_unshuffle(pad_to_multiple(y, self.stride), self.shrink))
@@ -89,10 +91,15 @@ class DeblurNet(Network):
 
 
 class Stage(nn.Module):
-    """x + blocks(x), at one scale; told a code, it modulates x first."""
+    """x + blocks(x), at one scale; conditioned on a code, modulated before or after it.
 
-    def __init__(self, width: int, blocks: int, code: int = 0):
+    In the authors' Deblur-Net the encoder modulates after its blocks, so that skips are modulated
+    too, and the decoder before.
+    """
+
+    def __init__(self, width: int, blocks: int, code: int = 0, modulates: str = "before"):
         super().__init__()
+        self.modulates = modulates
         self.modulation = Modulation(width, code) if code else None
         self.blocks = nn.Sequential(*(ResBlock(width) for _ in range(blocks)))
 
@@ -100,9 +107,12 @@ class Stage(nn.Module):
         self, x: Float[Tensor, "b c h w"], code: Float[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b c h w"]:
         """Features of the same shape."""
-        if self.modulation is not None:
+        if self.modulation is None:
+            return x + self.blocks(x)
+        if self.modulates == "before":
             x = self.modulation(x, code)
-        return x + self.blocks(x)
+            return x + self.blocks(x)
+        return self.modulation(x + self.blocks(x), code)
 
 
 class Modulation(nn.Module):
@@ -120,12 +130,12 @@ class Modulation(nn.Module):
         self, x: Float[Tensor, "b c h w"], code: Float[Tensor, "b n"]
     ) -> Float[Tensor, "b c h w"]:
         """Features of the same shape."""
-        given = beside(x, code)
+        given = append_constants(x, code)
         return x * self.factor(given).sigmoid() + self.shift(given)
 
 
 class KernelCode(nn.Module):
-    """From a blur kernel to the few numbers that a restorer is told of it.
+    """From a blur kernel to the few numbers that a restorer is conditioned on.
 
     At width 64 it has the 159,892 parameters of the authors'.
 

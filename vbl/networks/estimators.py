@@ -22,6 +22,7 @@ class SigmaNet(Network):
         out_channels: Logarithms per pixel.
         first: What every output is before training; without it a network starts far from any
             noise level of photographs.
+        slope: Of the leaky ReLUs below 0: 0.25 in VIRNet, 0.2 in VDN.
     """
 
     def __init__(
@@ -31,9 +32,10 @@ class SigmaNet(Network):
         depth: int = 5,
         out_channels: int = 1,
         first: float = 0.0,
+        slope: float = 0.25,
     ):
         super().__init__()
-        self.in_channels, self.receptive_radius = in_channels, depth
+        self.in_channels, self.receptive_radius, self.slope = in_channels, depth, slope
         widths = [in_channels, *[width] * (depth - 1), out_channels]
         convolutions = (nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.convolutions = nn.ModuleList(convolutions)
@@ -42,7 +44,7 @@ class SigmaNet(Network):
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
         """Logarithms (B, out_channels, H, W), unbounded."""
         for convolution in self.convolutions[:-1]:
-            y = F.leaky_relu(convolution(y), 0.25)
+            y = F.leaky_relu(convolution(y), self.slope)
         return self.convolutions[-1](y)
 
 

@@ -137,15 +137,10 @@ class NoiseEncoder(nn.Module):
         width: Channels of the maps.
         latent: Channels of the latents; two numbers are said of each.
         factors: As of `Features`.
-        neighbours: How many places away latents may vary together, once their mean is told.
     """
 
-    def __init__(
-        self, channels: int, width: int, latent: int, factors: Sequence[int], neighbours: int = 0
-    ):
+    def __init__(self, channels: int, width: int, latent: int, factors: Sequence[int]):
         super().__init__()
-        if neighbours > 0:
-            self.together = nn.ModuleList(Neighbours(latent, neighbours) for _ in factors)
         self.features = Features(channels, width, factors)
         first = Mix([width], 2 * latent)  # there is no state yet to compare with
         others = (Mix([width, width], width, convolution(width, 2 * latent)) for _ in factors[1:])

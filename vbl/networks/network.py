@@ -64,7 +64,9 @@ def fine(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     return y - F.avg_pool2d(y, 7, stride=1, padding=3, count_include_pad=False)
 
 
-def beside(x: Float[Tensor, "b c h w"], numbers: Float[Tensor, "b n"]) -> Float[Tensor, "b m h w"]:
-    """The image and, as further channels, constants: N numbers of each image."""
+def append_constants(
+    x: Float[Tensor, "b c h w"], numbers: Float[Tensor, "b n"]
+) -> Float[Tensor, "b m h w"]:
+    """Append N numbers per image as constant channels: (B, C + N, H, W)."""
     maps = numbers[:, :, None, None].expand(-1, -1, *x.shape[-2:])
     return torch.cat([x, maps], 1)

@@ -157,42 +157,43 @@ class DnCNN(Network):
 
 
 class FFDNet(Network):
-    """A DnCNN on half-size sub-images that is told the noise level :cite:p:`zhang2018ffdnet`.
+    """A DnCNN on half-size sub-images conditioned on the noise level :cite:p:`zhang2018ffdnet`.
 
     Args:
         channels: 3 for colour, 1 for grey.
         width: Channels inside.
         depth: Number of convolutions.
-        told: Channels of what it is told in place of the noise level, such as VDIR's code.
+        conditioning: Channels of another second input in place of the noise level, such as VDIR's
+            code.
     """
 
     stride = 2
 
     def __init__(
-        self, channels: int = 3, width: int = 96, depth: int = 12, told: int | None = None
+        self, channels: int = 3, width: int = 96, depth: int = 12, conditioning: int | None = None
     ):
         super().__init__()
         self.in_channels, self.receptive_radius = channels, 2 * depth + 1
-        self.needs_noise_level = told is None
-        conditions = 1 if told is None else told
-        widths = [4 * channels + conditions, *[width] * (depth - 1), 4 * channels]
+        self.needs_noise_level = conditioning is None
+        extra = 1 if conditioning is None else conditioning
+        widths = [4 * channels + extra, *[width] * (depth - 1), 4 * channels]
         convolutions = (nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.convolutions = nn.ModuleList(convolutions)
 
     def forward(
-        self, y: Float[Tensor, "b c h w"], told: Float[Tensor, "b n h w"]
+        self, y: Float[Tensor, "b c h w"], conditioning: Float[Tensor, "b n h w"]
     ) -> Float[Tensor, "b c h w"]:
         """Residual (B, C, H, W).
 
         Args:
             y: Noisy images.
-            told: Standard deviation of their noise at each pixel, or what else it was made to be
-                told; 2 x 2 pixels are averaged.
+            conditioning: Standard deviation of their noise at each pixel, or the other input it was
+                made for; 2 x 2 pixels are averaged.
         """
         height, width = y.shape[-2:]
         y = pad_to_multiple(y, self.stride, "replicate")
-        told = F.avg_pool2d(pad_to_multiple(told, self.stride, "replicate"), 2)
-        x = torch.cat([F.pixel_unshuffle(y, 2), told], 1)
+        conditioning = F.avg_pool2d(pad_to_multiple(conditioning, self.stride, "replicate"), 2)
+        x = torch.cat([F.pixel_unshuffle(y, 2), conditioning], 1)
         for convolution in self.convolutions[:-1]:
             x = F.relu(convolution(x))
         clean = F.pixel_shuffle(self.convolutions[-1](x), 2)

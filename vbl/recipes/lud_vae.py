@@ -12,7 +12,14 @@ from torch import Tensor
 from vbl.degradations import Degrade, Degraded, awgn, grain, rough_sr
 from vbl.degradations.operators import bicubic_downsample
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, open_folder, pack, random_crops
-from vbl.models import load, lud_vae, supervised
+from vbl.models import (
+    LUDVAE,
+    LUDVAENeighbours,
+    load,
+    lud_vae,
+    lud_vae_neighbours,
+    supervised,
+)
 from vbl.recipes.denoising import RESTORER_CLIP
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 
@@ -187,15 +194,17 @@ def _recipe(
     size: int = 32,
     ships: Mapping[str, Any] | None = None,
     schedule: Mapping[str, Any] | None = None,
+    neighbours: bool = False,
     **choices,
 ) -> Recipe:
     seen = SEEN | {"size": size}
-    tiny = partial(lud_vae.Config, width=24, latent=4, **choices)
-    ship = lud_vae.Config(**{"width": 32, "latent": 8, "annealed": 300, **choices, **(ships or {})})
+    config = lud_vae_neighbours.Config if neighbours else lud_vae.Config
+    tiny = partial(config, width=24, latent=4, **choices)
+    ship = config(**{"width": 32, "latent": 8, "annealed": 300, **choices, **(ships or {})})
     return Recipe(
         name=name,
         about=about,
-        model=lud_vae.LUDVAE,
+        model=LUDVAENeighbours if neighbours else LUDVAE,
         degrade=degrade,
         validate=validate,
         data=BERKELEY,
@@ -204,7 +213,7 @@ def _recipe(
             "classroom": Preset(config=tiny(annealed=300), steps=3000, **seen),
             "ship": Preset(config=ship, steps=steps, **seen | dict(schedule or {})),
             "paper": Preset(
-                config=lud_vae.Config(annealed=10_000, **PAPERS[name]),
+                config=config(annealed=10_000, **PAPERS[name]),
                 steps=200_000, size=2 * size, lr=1e-4, warmup=0.0, clip=CLIP, compile=True,
             ),
         },
@@ -224,6 +233,7 @@ LUD_VAE_CORRELATED = _recipe(
     grain,
     steps=6000,
     ships=ALIKE,
+    neighbours=True,
     schedule={"batch": 16, "lr": 2e-3},
     **SMALL,
 )
@@ -256,6 +266,7 @@ LUD_VAE_SMALL = _recipe(
     steps=3000,
     size=32 * SCALE,
     ships=ALIKE | {"std_x": 20 / 255, "annealed": 600},  # this grain is weaker
+    neighbours=True,
     schedule={"batch": 16, "lr": 2e-3},
     **SMALL,
 )

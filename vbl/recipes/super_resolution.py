@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from vbl.degradations import blind_sr, round_sr
-from vbl.models import virnet_sr
+from vbl.models import VIRNetSRLearnedWidth, virnet_sr
 from vbl.recipes.recipe import BERKELEY, Preset, Recipe
 
 # the authors' for a factor of 2; at a norm of 1e3 and a rate of 1.7e-3 the small restorer diverged
@@ -62,10 +62,8 @@ VIRNET_SR_X4_LEARNED_WIDTH = replace(
     VIRNET_SR_X4,
     name="virnet-sr-x4-learned-width",
     about="The same, where KNet also says how sure it is of the blur",
-    presets={
-        name: replace(preset, config=replace(preset.config, kernel_posterior="learned"))
-        for name, preset in _SMALL_PRESETS.items()
-    },
+    model=VIRNetSRLearnedWidth,
+    presets=_SMALL_PRESETS,
 )
 
 SUPER_RESOLUTION = (VIRNET_SR_X2, VIRNET_SR_X3, VIRNET_SR_X4, VIRNET_SR_X4_LEARNED_WIDTH)

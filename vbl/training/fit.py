@@ -6,7 +6,7 @@
     run.model.restore(y).image
 
 What a model must offer: ``forward(batch, generator=...)`` returning its `vbl.probability.Elbo`,
-``restore(y)``, and ``players()``: each objective by name, with the networks trained on it by name.
+``restore(y)``, and ``objectives()``: objective -> {name: network that it trains}.
 Most models have one objective, "bound". One with an adversary has a second, for which its forward
 is called with ``objective=`` its name; the loop serves both, one after the other.
 

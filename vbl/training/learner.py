@@ -59,7 +59,7 @@ class Learner:
         self.average = deepcopy(self.model).eval() if preset.ema else None
         self.optimisers = {
             objective: Adam([p for net in networks.values() for p in net.parameters()], fused=True)
-            for objective, networks in self.model.players().items()
+            for objective, networks in self.model.objectives().items()
         }
         # A second objective leaves the networks of the first without a gradient.
         accelerator.ddp_handler.find_unused_parameters = len(self.optimisers) > 1
@@ -77,7 +77,7 @@ class Learner:
         """
         self.model.train()
         outcomes = []
-        for objective, networks in self.model.players().items():
+        for objective, networks in self.model.objectives().items():
             elbo = self._forward(step, batch, objective)
             loss = elbo.loss(batch.x[0].numel())
             self.optimisers[objective].zero_grad()

@@ -1,0 +1,67 @@
+"""VIRNet's blind super-resolution that also infers how sure it is of the blur.
+
+The model is `vbl.models.virnet_sr`'s; what differs is the posterior, whose widths KNet estimates:
+
+    q(λ_l² | y) = IG(κ_l - 1, κ_l η_l)      q(ρ | y) = N(m, r²),      η, m, κ, r² = KNet(y)
+
+The bound is largest at the prior's own widths, whatever the image, so it cannot train them. They
+are trained by the log score -log q(Λ̂ | y) of the true parameters, with the location detached; the
+location is trained by KL_Λ at the prior's widths, as before. An extension of the book.
+"""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Normal
+
+from vbl.degradations import Degraded
+from vbl.models.noise_and_blur import Inferred
+from vbl.models.virnet_sr import VIRNetSR
+from vbl.probability import inverse_gamma_log_prob
+
+LOG_STRENGTH = (math.log(0.05), math.log(1e4))  # of κ - 2
+LOG_SPREAD = (math.log(1e-6), math.log(1.0))  # of r²
+
+
+class VIRNetSRLearnedWidth(VIRNetSR):
+    """VIRNet-SR whose KNet has three more outputs: the widths of q(Λ | y)."""
+
+    kernel_numbers = 6
+
+    # 2. Posterior
+
+    def kernel_posterior(
+        self, mode: Float[Tensor, "b 1 1 1"], numbers: Float[Tensor, "b n"]
+    ) -> Inferred:
+        """q(Λ | y) of KNet's numbers; before training it is as wide as the prior."""
+        prior = super().kernel_posterior(mode, numbers[:, :3])
+        log_strength = (prior.kappa - 2).log() + numbers[:, 3:5]
+        kappa = 2 + clamp_straight_through(log_strength, *LOG_STRENGTH).exp()
+        eta = prior.eta * (kappa - 2) / kappa  # KL_Λ trains the mean of λ², not its mode
+        spread = clamp_straight_through(prior.spread.log() + numbers[:, 5:6], *LOG_SPREAD).exp()
+        return Inferred(mode, eta, prior.rho, kappa, spread)
+
+    # 3. ELBO
+
+    def kernel_terms(
+        self, batch: Degraded, found: Inferred
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """KL_Λ without its gradient, and the two terms that train KNet in its place."""
+        prior_width = found.with_prior_width(self.config.kappa0, self.config.r0_sq)
+        auxiliary = {
+            "place of kernel": self.kl_kernel(batch, prior_width),
+            "width of kernel": -self.kernel_log_prob(batch, found.detach_location()),
+        }
+        return self.kl_kernel(batch, found).detach(), auxiliary
+
+    def kernel_log_prob(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
+        """log q(Λ̂ | y) of the true parameters, in nats: the log score of the widths."""
+        lambda_sq, rho = self.lambda_hat(batch)
+        widths = inverse_gamma_log_prob(lambda_sq, found.kappa - 1, found.kappa * found.eta)
+        return widths.sum(1) + Normal(found.rho, found.spread.sqrt()).log_prob(rho)[:, 0]
+
+
+def clamp_straight_through(x: Tensor, low: float, high: float) -> Tensor:
+    """x clamped to [low, high] forward, the identity backward: what is outside can come back."""
+    return x + (x.clamp(low, high) - x).detach()
