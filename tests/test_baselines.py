@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from vbl.degradations import awgn, blind_sr, blurred, motion_kernel, virnet_test_kernels
-from vbl.degradations.operators import bicubic_upsample, blur
+from vbl.degradations import awgn, blurred, motion_kernel, virnet_test_kernels
+from vbl.degradations.operators import blur
 from vbl.evaluation import psnr
 from vbl.images import dead_leaves
 from vbl.restoration import (
-    bicubic,
     non_local_means,
     richardson_lucy,
     total_variation,
@@ -72,8 +71,3 @@ def test_richardson_lucy_raises_the_poisson_likelihood_and_stays_positive(x):
     values = [log_likelihood(steps) for steps in (0, 1, 3, 10)]
     assert values == sorted(values)
     assert richardson_lucy(y, kernel, 10).min() >= 0
-
-
-def test_aligned_bicubic_beats_the_shifted_one(x):
-    low = blind_sr(x, 2, virnet_test_kernels(2)[1:2], 0.0).y
-    assert (psnr(bicubic(low, 2), x) > psnr(bicubic_upsample(low, 2, "centred"), x) + 0.3).all()

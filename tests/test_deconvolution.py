@@ -27,18 +27,42 @@ def test_it_solves_the_normal_equations(sampling):
     matrix = h.T @ h / var + (rows.T @ rows + columns.T @ columns) / tau**2
     expected = torch.linalg.solve(matrix, h.T @ y.flatten() / var).view(1, 1, 8, 10)
     found = least_squares(
-        y, kernel, var, scale=2, sampling=sampling, gradient_std=tau, iterations=200
+        y, kernel, var, scale=2, sampling=sampling, gradient_std=tau, tolerance=1e-12
     )
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
+
+
+def objective(z, y, kernel, var):
+    """What least squares minimises, with its default prior, in float64."""
+    z, rest = z.double(), y.double() - blur(z.double(), kernel.double(), "symmetric")
+    differences = (z[..., 1:, :] - z[..., :-1, :], z[..., :, 1:] - z[..., :, :-1])
+    prior = sum(d.square().sum() for d in differences) / (2 * 0.1**2)
+    return rest.square().sum() / (2 * var) + prior
+
+
+def test_almost_no_noise_is_no_reason_to_stop_before_the_minimum():
+    generator = torch.Generator().manual_seed(0)
+    kernel = motion_kernel(9, generator=generator)
+    y = blurred(dead_leaves((32, 32), generator=generator), kernel, 1e-3, generator=generator).y
+    exact = least_squares(y.double(), kernel.double(), 1e-6, tolerance=1e-9, iterations=3000)
+    least, found = (objective(z, y, kernel, 1e-6) for z in (exact, least_squares(y, kernel, 1e-6)))
+    assert least <= found < 1.01 * least
+
+
+def test_too_few_iterations_are_reported():
+    y = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(RuntimeWarning, match="in 3 iterations, expected 1.0e-05"):
+        least_squares(y, some_kernel().float(), 1e-6, iterations=3)
 
 
 def test_every_image_of_a_batch_is_restored_with_its_own_kernel_and_noise():
     kernels = torch.cat([some_kernel(), some_kernel(0.5, 3.0, -0.2)])
     y = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     var = torch.tensor([1e-3, 1e-2], dtype=torch.float64).view(2, 1, 1, 1)
-    both = least_squares(y, kernels, var, scale=2)
+    both = least_squares(y, kernels, var, scale=2, tolerance=1e-12)
     for i in range(2):
-        alone = least_squares(y[i : i + 1], kernels[i : i + 1], var[i : i + 1], scale=2)
+        parts = (v[i : i + 1] for v in (y, kernels, var))
+        alone = least_squares(*parts, scale=2, tolerance=1e-12)
         torch.testing.assert_close(both[i : i + 1], alone)
 
 

@@ -22,7 +22,6 @@ from vbl.degradations import (
 )
 from vbl.degradations.camera import demosaic, develop, expose, sense
 from vbl.figures import autocorrelation, noise_level_function
-from vbl.figures.noise_statistics import excess_kurtosis
 
 
 def seeded(seed=0):
@@ -307,7 +306,3 @@ def test_the_noise_level_function_ignores_a_constant_error():
     value, level = noise_level_function(noise, clean, bins=4)
     np.testing.assert_allclose(value, [0.125, 0.375, 0.625, 0.875], atol=2e-3)
     np.testing.assert_allclose(level, [0.05, 0.05, 0.1, 0.1], rtol=0.03)
-
-
-def test_uniform_noise_has_an_excess_kurtosis_of_minus_six_fifths():
-    assert excess_kurtosis(random(1, 1, 300, 300) + 5) == pytest.approx(-1.2, abs=0.01)

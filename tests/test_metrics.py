@@ -128,6 +128,15 @@ def test_images_that_require_gradients_can_be_measured():
     assert torch.equal(ssim(y.requires_grad_(), x), ssim(y.detach(), x))
 
 
+@pytest.mark.parametrize("convention", ["float", "rgb-8bit"])
+def test_an_infinite_estimate_has_a_psnr_of_minus_infinity(convention):
+    truth = torch.full((2, 3, 16, 16), 0.5)
+    estimate = truth + 0.1
+    estimate[1, 0, 3, 4] = -torch.inf
+    found = psnr(estimate, truth, convention)
+    assert found[0] > 19 and found[1] == -torch.inf
+
+
 def test_registration_undoes_a_shift_by_parts_of_a_pixel_and_no_more():
     wide = dead_leaves((72, 72), generator=torch.Generator().manual_seed(0)).double()
     rows = torch.arange(4.0, 68, dtype=torch.float64)

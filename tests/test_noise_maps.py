@@ -6,8 +6,26 @@ import numpy as np
 import pytest
 import torch
 
-from vbl.degradations import case_noise_map, training_noise_map
+from vbl.degradations import case_noise_map, local_variance, training_noise_map
 from vbl.degradations.noise_maps import HIGHEST, LOWEST
+from vbl.degradations.operators import blur
+
+
+def test_noise_in_one_half_of_a_picture_does_not_leak_into_the_other():
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    y = x.clone()
+    y[..., :32] += 0.2
+    xi = local_variance(y, x, 7, 1.4, shared=True, floor=0.0)
+    assert (xi[..., 35:] == 0).all() and (xi[..., :35] > 0).all()
+
+
+def test_the_local_variance_is_the_convolution_with_a_gaussian_window():
+    y, x = torch.rand(2, 1, 3, 11, 13, generator=torch.Generator().manual_seed(0)).double()
+    t = torch.arange(7).double() - 3
+    row = torch.exp(-(t**2) / (2 * 1.4**2))
+    window = (torch.outer(row, row) / row.sum() ** 2)[None, None]
+    expected = blur((y - x).square(), window)
+    torch.testing.assert_close(local_variance(y, x, 7, 1.4, shared=False), expected)
 
 
 def stretched(m):

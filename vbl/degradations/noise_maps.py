@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.degradations.operators import blur
+from vbl.degradations.operators import pad
 
 LOWEST, HIGHEST = 10 / 255, 75 / 255  # of the three test maps, VIRNet Section 5.1
 _GRID = 256
@@ -17,9 +17,10 @@ def training_noise_map(
 ) -> Float[Tensor, "b 1 h w"]:
     """One Gaussian bump of random place, width and height, as VDN and VIRNet train on.
 
-    On a 128 x 128 patch the centre is uniform, the width U(32, 96) pixels; other sizes scale
-    with it. The bump is normalised to [0, 1] and stretched from the smaller to the larger of
-    two draws from U(0, 75/255), the latter raised by 5/255.
+    On a 128 x 128 patch both coordinates of the centre are U(0, 127) and the width, its standard
+    deviation, is U(31.75, 95.25) pixels; other sizes scale with it. The bump is normalised to
+    [0, 1] and stretched from the smaller to the larger of two draws from U(0, 75/255), the latter
+    raised by 5/255.
 
     Args:
         b: Number of maps.
@@ -92,8 +93,8 @@ def local_variance(
 ) -> Float[Tensor, "b n h w"]:
     """ξ, the noise variance around every pixel of a pair, :eq:`eq-xi`; VIRNet's Eq. (5).
 
-    The squared differences through a Gaussian window of side p. The image is continued by
-    reflection.
+    The squared differences through a Gaussian window of side p, exactly 0 (then `floor`) where
+    there are none within it. The image is continued by reflection.
 
     Args:
         y: Noisy images.
@@ -111,9 +112,12 @@ def local_variance(
     square = (y - x).square()
     if shared:
         square = square.mean(1, keepdim=True)
-    t = torch.arange(p, device=y.device, dtype=y.dtype) - p // 2
-    row = torch.exp(-(t**2) / (2 * window_std**2))
-    return blur(square, (torch.outer(row, row) / row.sum() ** 2)[None, None]).clamp_min(floor)
+    window = [math.exp(-(t**2) / (2 * window_std**2)) for t in range(-(p // 2), p // 2 + 1)]
+    square = pad(square, p // 2)
+    for dim in (-2, -1):  # shifted sums, not a Fourier transform, which leaks where x = y
+        side = square.shape[dim] - p + 1
+        square = sum(w * square.narrow(dim, i, side) for i, w in enumerate(window)) / sum(window)
+    return square.clamp_min(floor)
 
 
 def _to_unit_range(m: Tensor) -> Tensor:

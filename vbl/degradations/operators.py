@@ -1,4 +1,4 @@
-"""The linear part H of y = H z + n: blur, sampling, and their adjoints.
+"""The linear part H of y = H z + n: blur and sampling.
 
 `blur` is a convolution (the kernel is flipped, as in k * z), not the cross-correlation that
 ``conv2d`` computes. Every operator works on images of any size, also smaller than the kernel.
@@ -51,17 +51,6 @@ def pad(
     return x[..., rows, :][..., cols]
 
 
-def _pad_adjoint(y: Tensor, margin: int, boundary: str) -> Tensor:
-    """Add what stands in the margin back to the pixels it was copied from."""
-    h, w = y.shape[-2] - 2 * margin, y.shape[-1] - 2 * margin
-    rows = _outside(h, margin, margin, boundary, y.device)
-    cols = _outside(w, margin, margin, boundary, y.device)
-    y = torch.zeros(*y.shape[:-2], h, y.shape[-1], dtype=y.dtype, device=y.device).index_add(
-        -2, rows, y
-    )
-    return torch.zeros(*y.shape[:-1], w, dtype=y.dtype, device=y.device).index_add(-1, cols, y)
-
-
 def check_kernel(kernel: Float[Tensor, "n 1 k k2"], b: int) -> None:
     """Raise a ValueError unless there are 1 or b kernels of odd side."""
     side_odd = kernel.shape[-1] == kernel.shape[-2] and kernel.shape[-1] % 2 == 1
@@ -69,14 +58,6 @@ def check_kernel(kernel: Float[Tensor, "n 1 k k2"], b: int) -> None:
         raise ValueError(
             f"kernel: expected (1 or {b}, 1, k, k) with k odd, got {tuple(kernel.shape)}"
         )
-
-
-def _grouped(kernel: Tensor, x: Tensor) -> Tensor:
-    """One filter per image and channel, (B*C, 1, k, k), from kernels (1 or B, 1, k, k)."""
-    b, c = x.shape[:2]
-    check_kernel(kernel, b)
-    k = kernel.expand(b, -1, -1, -1).repeat_interleave(c, dim=0)
-    return k.to(x.dtype)
 
 
 def blur(
@@ -106,25 +87,6 @@ def blur(
     return wide[..., edge : padded.shape[-2], edge : padded.shape[-1]]
 
 
-def blur_adjoint(
-    y: Float[Tensor, "b c h w"], kernel: Float[Tensor, "n 1 k k"], boundary: str = "reflect"
-) -> Float[Tensor, "b c h w"]:
-    """The transpose of `blur`: <blur(x), y> = <x, blur_adjoint(y)> for all x and y.
-
-    Args:
-        y: Images (B, C, H, W).
-        kernel: As in `blur`.
-        boundary: As in `blur`.
-
-    Returns:
-        Images of the same shape.
-    """
-    weight = _grouped(kernel, y).flip(-1, -2)
-    full = F.conv_transpose2d(y.flatten(0, 1).unsqueeze(0), weight, groups=len(weight))
-    full = full.view(*y.shape[:2], *full.shape[-2:])
-    return _pad_adjoint(full, kernel.shape[-1] // 2, boundary)
-
-
 def downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
     """Direct sampling, the arrow in (z * k)↓s: keep the upper-left pixel of each s x s block.
 
@@ -136,24 +98,6 @@ def downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2
         Images (B, C, ceil(H/s), ceil(W/s)).
     """
     return x[..., ::scale, ::scale]
-
-
-def downsample_adjoint(
-    y: Float[Tensor, "b c h w"], scale: int, size: tuple[int, int]
-) -> Float[Tensor, "b c h2 w2"]:
-    """The transpose of `downsample`: put the samples back in place, zeros between them.
-
-    Args:
-        y: Images (B, C, ceil(H/s), ceil(W/s)).
-        scale: s.
-        size: (H, W) of the image that was sampled.
-
-    Returns:
-        Images (B, C, H, W).
-    """
-    x = y.new_zeros(*y.shape[:2], *size)
-    x[..., ::scale, ::scale] = y
-    return x
 
 
 def check_scale(x: Float[Tensor, "b c h w"], scale: int) -> None:

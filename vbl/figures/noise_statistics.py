@@ -77,13 +77,3 @@ def histogram_kl(
 
     p, q = shares(truth), shares(noise)
     return float((p * (p / q).log()).sum())
-
-
-def excess_kurtosis(noise: Float[Tensor, "b c h w"]) -> float:
-    """Fourth standardised moment minus 3: 0 for a Gaussian, positive for heavy tails.
-
-    Args:
-        noise: Residuals (B, C, H, W), pooled.
-    """
-    n = noise.double() - noise.double().mean()
-    return float((n**4).mean() / (n**2).mean() ** 2 - 3)

@@ -32,17 +32,10 @@ def _promote(*values: Real) -> list[Tensor]:
 
 
 def _excess(p: Tensor, q: Tensor) -> Tensor:
-    """r - 1 - log r >= 0 for r = p/q, without the cancellation near r = 1."""
+    """r - 1 - log r >= 0 for r = p/q, in float64 for the cancellation near r = 1."""
+    p, q, dtype = p.double(), q.double(), p.dtype
     u = (p - q) / q  # r - 1, from a difference that is exact where p and q are close
-    near = u.abs() < 0.1
-    safe = torch.where(near, u, torch.zeros_like(u))  # keeps the unused branch's gradient finite
-    s = safe / (2 + safe)
-    s_sq = s**2
-    series = torch.zeros_like(u)
-    for n in range(13, 1, -2):  # log r = 2 (s + s³/3 + s⁵/5 + ...) and u - 2s = su
-        series = s_sq * series + 1 / n
-    far = torch.where(near, torch.ones_like(u), p / q)
-    return torch.where(near, s * (safe - 2 * s_sq * series), far - 1 - far.log())
+    return (u - u.log1p()).to(dtype)
 
 
 def inverse_gamma_log_prob(x: Real, shape: Real, scale: Real) -> Tensor:

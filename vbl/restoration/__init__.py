@@ -1,7 +1,6 @@
 """Restoring images of any size by a model, in tiles or regions; the classical methods."""
 
 from vbl.restoration.classical import (
-    bicubic,
     kernel_of_pair,
     least_squares,
     non_local_means,
@@ -18,7 +17,6 @@ from vbl.restoration.tiling import networks_in, receptive_radius, stride, tiles
 __all__ = [
     "CLASSICAL",
     "Method",
-    "bicubic",
     "find_method",
     "is_told",
     "kernel_of_pair",

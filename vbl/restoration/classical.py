@@ -5,6 +5,7 @@ the kernel: none of them is blind.
 """
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -16,9 +17,7 @@ from torch.nn import functional as F
 
 from vbl.degradations.operators import (
     SAMPLINGS,
-    bicubic_upsample,
     blur,
-    blur_adjoint,
     check_kernel,
     pad,
 )
@@ -142,21 +141,13 @@ def richardson_lucy(
     """
     y = y.clamp_min(0)
     x, tiny = y.clamp_min(1e-3), 1e-6
-    mass = blur_adjoint(torch.ones_like(y), kernel, "symmetric")
+    blurred, adjoint = torch.func.vjp(lambda v: blur(v, kernel, "symmetric"), x)
+    (mass,) = adjoint(torch.ones_like(y))
     for _ in range(steps):
-        ratio = y / blur(x, kernel, "symmetric").clamp_min(tiny)
-        x = x * blur_adjoint(ratio, kernel, "symmetric") / mass
+        (correction,) = adjoint(y / blurred.clamp_min(tiny))
+        x = x * correction / mass
+        blurred = blur(x, kernel, "symmetric")
     return x
-
-
-def bicubic(y: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c sh sw"]:
-    """Cubic interpolation aligned to direct sampling; see `operators.bicubic_upsample`.
-
-    Args:
-        y: Images (B, C, h, w).
-        scale: s.
-    """
-    return bicubic_upsample(y, scale, grid="direct")
 
 
 def least_squares(
@@ -167,7 +158,8 @@ def least_squares(
     scale: int = 1,
     sampling: str = "direct",
     gradient_std: float = 0.1,
-    iterations: int = 60,
+    tolerance: float = 1e-5,
+    iterations: int = 500,
 ) -> Float[Tensor, "b c sh sw"]:
     """The most probable image under white noise and a Gaussian prior of its gradients.
 
@@ -181,13 +173,17 @@ def least_squares(
         scale: s.
         sampling: As in `vbl.degradations.blind_sr`.
         gradient_std: τ, how much neighbours differ in a photograph, as a standard deviation.
-        iterations: Steps of the conjugate gradients.
+        tolerance: Norm of the gradient at which to stop, as a share of its norm at z = 0.
+        iterations: Steps of the conjugate gradients, at most.
 
     Returns:
         Images (B, C, s h, s w), not clipped.
 
     Raises:
         ValueError: If σ² or τ is not positive.
+
+    Warns:
+        RuntimeWarning: When the tolerance is not met within the iterations.
     """
     noise_var = torch.as_tensor(noise_var, dtype=y.dtype, device=y.device)
     if not ((noise_var > 0).all() and gradient_std > 0):
@@ -207,7 +203,7 @@ def least_squares(
         return data + prior / gradient_std**2
 
     (right,) = degrade_adjoint(y / noise_var)
-    return _conjugate_gradients(normal, right, iterations)
+    return _conjugate_gradients(normal, right, tolerance, iterations)
 
 
 def kernel_of_pair(
@@ -277,18 +273,31 @@ def _differences(z: Tensor) -> tuple[Tensor, Tensor]:
     return z[..., 1:, :] - z[..., :-1, :], z[..., :, 1:] - z[..., :, :-1]
 
 
-def _conjugate_gradients(normal: Callable[[Tensor], Tensor], right: Tensor, steps: int) -> Tensor:
+def _conjugate_gradients(
+    normal: Callable[[Tensor], Tensor], right: Tensor, tolerance: float, iterations: int
+) -> Tensor:
     """Solve normal(z) = right for a positive definite operator, each image by itself."""
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((1, 2, 3), keepdim=True)
 
+    tiny = torch.finfo(right.dtype).tiny
     z, residual = torch.zeros_like(right), right
     direction, norm = residual, dot(residual, residual)
-    for _ in range(steps):
+    goal = tolerance**2 * norm
+    for _ in range(iterations):
+        if (norm <= goal).all():
+            return z
         image = normal(direction)
-        step = norm / dot(direction, image).clamp_min(torch.finfo(right.dtype).tiny)
+        step = norm / dot(direction, image).clamp_min(tiny)
         z, residual = z + step * direction, residual - step * image
         before, norm = norm, dot(residual, residual)
-        direction = residual + norm / before.clamp_min(torch.finfo(right.dtype).tiny) * direction
+        direction = residual + norm / before.clamp_min(tiny) * direction
+    reached = (norm / goal.clamp_min(tiny)).max().sqrt().item() * tolerance
+    warnings.warn(
+        f"least squares: the gradient fell to {reached:.1e} of its first norm in {iterations} "
+        f"iterations, expected {tolerance:.1e}",
+        RuntimeWarning,
+        stacklevel=3,
+    )
     return z
