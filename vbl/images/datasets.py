@@ -5,7 +5,6 @@
     photo("china")                              one photograph, (1, 3, H, W)
     open_dataset("cbsd68")[0].image             a set of the catalogue, in a fixed order
     open_folder("holiday")["beach"].image       your own pictures, by file name
-    crops(open_dataset("photographs"), 64, 8)   random crops, (8, 3, 64, 64)
 
 Nothing here uses the network. The bytes of embedded and local sets are checked against the hashes
 of the catalogue when a set is opened, so a number is always about the pictures it names.
