@@ -1,4 +1,4 @@
-"""Setting a page of print: words of ten languages in lines, paragraphs, tables and figures.
+"""Pages of print: words of ten languages in lines, paragraphs, tables and figures.
 
 The typefaces are those that ship with Matplotlib; each has every letter that is used here.
 """

@@ -1,4 +1,4 @@
-"""Training pictures as bytes in memory, and batches that are a pure function of (seed, i).
+"""Batches that are a pure function of (seed, i).
 
 ::
 

@@ -4,17 +4,13 @@ import hashlib
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vbl.degradations import Degraded
 from vbl.images import ImageSet, open_folder, open_set, training_set
 from vbl.images.datasets import readable
 from vbl.recipes import Preset, Recipe
 from vbl.utils import seeded
-
-if TYPE_CHECKING:
-    pass
-
 
 VALIDATION_SIDE = 128  # pixels of a held-out crop
 

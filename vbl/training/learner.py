@@ -1,4 +1,4 @@
-"""A model and everything that moves it: precision, optimisers, clipping."""
+"""A model in training: its precision, its optimisers, the clipping of its gradients."""
 
 import math
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -27,12 +27,9 @@ from tqdm.auto import tqdm
 from vbl.degradations import Degraded
 from vbl.models import save_weights
 from vbl.networks import use_bf16
+from vbl.training.learner import Learner, Outcome
 from vbl.training.states import save_state
 from vbl.utils import is_static
-
-if TYPE_CHECKING:
-    from vbl.training.learner import Learner, Outcome
-
 
 LOGGED = 200  # times in a run; every tenth time the model is validated
 SECONDS_BETWEEN_STATES = 120
@@ -136,7 +133,7 @@ class Journal:
         self,
         folder: Path,
         facts: Mapping[str, Any],
-        learner: "Learner",
+        learner: Learner,
         pairs: Sequence[Degraded],
         minutes: float | None = None,
         save_every: int | None = None,
@@ -187,7 +184,7 @@ class Journal:
         self._asked, self._asked_at = True, time.monotonic()
         tqdm.write(f"stopping after this step ({signal.Signals(number).name})", sys.stderr)
 
-    def note(self, done: int, outcome: "Outcome") -> None:
+    def note(self, done: int, outcome: Outcome) -> None:
         """Take down that `done` steps are done; sets `stops` when the loop must end."""
         self.done = done
         self._bar.update()
@@ -201,7 +198,7 @@ class Journal:
             save_state(self.folder, done, self._learner.tensors(), facts)
             self._saved = time.monotonic()
 
-    def _row(self, outcome: "Outcome") -> dict[str, Any]:
+    def _row(self, outcome: Outcome) -> dict[str, Any]:
         elbo, preset = outcome.elbo, self._learner.preset
         kl = {f"KL {name}": term for name, term in elbo.kl.items()}
         terms = {**elbo.log_likelihood, **kl, **elbo.auxiliary}
