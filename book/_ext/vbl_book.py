@@ -82,11 +82,12 @@ def clean_body(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
-    """Register everything with Sphinx; the other three modules bring the book's directives."""
+    """Register everything with Sphinx; the other modules bring the book's directives."""
     app.setup_extension("vbl_notation")
     app.setup_extension("vbl_tables")
     app.setup_extension("vbl_equations")
     app.setup_extension("vbl_benchmarks")
+    app.setup_extension("vbl_reference")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)

@@ -130,7 +130,7 @@ def most_probable_image() -> float:
     unit = np.eye(80)
     d = np.concatenate([unit[a.ravel()] - unit[b.ravel()] for a, b in pairs])
     exact = np.linalg.solve(h.T @ h / var + d.T @ d / tau**2, h.T @ y.numpy().ravel() / var)
-    ours = least_squares(y, kernel, var, scale=2, gradient_std=tau, iterations=200)
+    ours = least_squares(y, kernel, var, scale=2, gradient_std=tau, tolerance=1e-12)
     return relative(ours.flatten(), exact)
 
 

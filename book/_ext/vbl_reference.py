@@ -1,0 +1,67 @@
+"""``{library}`` is the reference: a section for each folder of `vbl`, then one for each file."""
+
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+import vbl
+
+# From what imports nothing of the library up to what a user types.
+FOLDERS = {
+    "probability": "Probability",
+    "images": "Pictures",
+    "degradations": "Degradations",
+    "networks": "Networks",
+    "models": "Models",
+    "restoration": "Restoration",
+    "recipes": "Recipes",
+    "training": "Training",
+    "evaluation": "Evaluation",
+    "figures": "Figures",
+    "cli": "The command line",
+}
+
+
+def automodule(name, *options):
+    """Return the lines that document a module."""
+    indented = [f"   :{option}:" for option in options]
+    return ["```{eval-rst}", f".. automodule:: {name}", *indented, "```", ""]
+
+
+def module(name):
+    """Return the lines of a module's section."""
+    return [f"### `{name}`", "", *automodule(name, "members")]
+
+
+def reference(library):
+    """Return the page in Markdown, for the folder of the library."""
+    lines = automodule("vbl")
+    for folder, title in FOLDERS.items():
+        lines += [f"## {title}", "", *automodule(f"vbl.{folder}")]
+        for file in sorted((library / folder).glob("[!_]*.py")):
+            lines += module(f"vbl.{folder}.{file.stem}")
+    lines += ["## What all of them use", "", *module("vbl.utils")]
+    return [*lines, "## The checked equations", "", *module("equations.equation")]
+
+
+class LibraryDirective(SphinxDirective):
+    """``{library}``."""
+
+    def run(self):
+        """Parse the page."""
+        library = Path(vbl.__file__).parent
+        for folder in (library, *(library / folder for folder in FOLDERS)):
+            self.env.note_dependency(str(folder))  # whose time changes with a new file in it
+        parent = nodes.section()
+        parent.document = self.state.document
+        lines = StringList(reference(library), source=self.env.docname)
+        self.state.nested_parse(lines, 0, parent, match_titles=True)
+        return parent.children
+
+
+def setup(app):
+    """Register the directive."""
+    app.add_directive("library", LibraryDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
