@@ -16,7 +16,8 @@ import torch
 from vbl.images import download, open_folder
 from vbl.images import files as images
 from vbl.images.archives import UnpackError, unpack
-from vbl.images.download import DOWNLOADS, Download, DownloadError, Manual, fetch
+from vbl.images.catalog import DOWNLOADS, Download, Manual
+from vbl.images.download import DownloadError, fetch
 from vbl.utils import UnknownName
 
 

@@ -15,8 +15,8 @@ from torch import nn
 from vbl.evaluation import CONVENTIONS, PROTOCOLS, Report
 from vbl.evaluation.protocols import option_text
 from vbl.images import CATALOG, DataUnavailable, open_dataset
-from vbl.images.catalog import Entry
-from vbl.images.download import DOWNLOADS, Manual, cache_folder
+from vbl.images.catalog import DOWNLOADS, Entry, Manual
+from vbl.images.download import cache_folder
 from vbl.models.checkpoints import PUBLISHED, index
 from vbl.recipes import RECIPES
 from vbl.recipes.queue import QUEUE

@@ -5,7 +5,6 @@
     photo("china")                              one photograph, (1, 3, H, W)
     open_dataset("cbsd68")[0].image             a set of the catalogue, in a fixed order
     open_folder("holiday")["beach"].image       your own pictures, by file name
-    crops(open_dataset("photographs"), 64, 8)   random crops, (8, 3, 64, 64)
 
 Nothing here uses the network. The bytes of embedded and local sets are checked against the hashes
 of the catalogue when a set is opened, so a number is always about the pictures it names.
@@ -27,9 +26,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.images.catalog import CATALOG, Folder, Generated, Pairs
+from vbl.images.catalog import CATALOG, PHOTOGRAPHS, Folder, Generated, Pairs, Photograph
 from vbl.images.files import SUFFIXES, UnreadableImage, read
-from vbl.images.photographs import PHOTOGRAPHS, Photograph
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page
 from vbl.utils import UnknownName, sha256
