@@ -53,4 +53,4 @@ serve: book   ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python -m http.server --directory _build/html --bind localhost 8000
 
 clean:   ## remove what was built (keeps .venv; `rm -r .venv` removes that too)
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ import tiny_runs
 from vbl import recipes
 from vbl.cli.commands import COMMANDS, Data, Evaluate, Fetch, Restore, Train
 from vbl.cli.main import main, parse
+from vbl.utils import DATA
 
 TINY = "import tiny_runs; from vbl.recipes import RECIPES; RECIPES['tiny'] = tiny_runs.TINY\n"
 
@@ -253,6 +254,7 @@ def test_info_names_versions_recipes_and_checkpoints(tiny, capsys):
     assert vbl("info") == 0
     out = capsys.readouterr().out
     assert "VBL_DATA     not set" in out
+    assert f"shipped      {DATA}\nresults      {DATA / 'results'}\n" in out
     for name in ("torch", "bfloat16", "recipe       resunet (quick,", "checkpoint   ffdnet"):
         assert name in out
 

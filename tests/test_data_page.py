@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from vbl.images import CATALOG, PHOTOGRAPHS
-from vbl.images.catalog import Folder
-from vbl.images.download import DOWNLOADS
+from vbl.images.catalog import CATALOG, DOWNLOADS, PHOTOGRAPHS, Folder
 
 
 def test_the_page_about_the_data_states_what_the_catalogue_states():

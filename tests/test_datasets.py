@@ -13,17 +13,19 @@ from vbl.images import (
     CATALOG,
     PHOTOGRAPHS,
     DataUnavailable,
+    catalog,
     datasets,
     open_dataset,
     open_folder,
     photo,
 )
 from vbl.images import files as images
-from vbl.images.catalog import Folder, Pairs
-from vbl.utils import UnknownName
+from vbl.images.catalog import DOWNLOADS, Folder, Pairs
+from vbl.utils import DATA, UnknownName
 
-DATA = os.environ.get("VBL_DATA")
-needs_data = pytest.mark.skipif(not DATA, reason="VBL_DATA is not set: no local image sets here")
+needs_data = pytest.mark.skipif(
+    not os.environ.get("VBL_DATA"), reason="VBL_DATA is not set: no local image sets here"
+)
 LOCAL = [name for name, entry in CATALOG.items() if isinstance(entry, Folder)]
 
 
@@ -86,6 +88,36 @@ def test_no_page_is_both_for_training_and_for_testing():
 
 
 # The catalogue -------------------------------------------------------------------------------
+
+
+def test_every_table_of_the_catalogue_is_a_set_or_a_photograph():
+    found = catalog.read_catalog(DATA / "images.toml")
+    assert sum(map(len, found.values())) == len(CATALOG) + len(PHOTOGRAPHS) + len(DOWNLOADS)
+    assert found["embedded"]["photographs"].photographs == found["photograph"]
+
+
+MANUAL = 'about = "a"\nlicence = "b"\ncitation = "c"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"[manul.here]\n{MANUAL}", r"manul\.here: unknown kind; expected photograph, embedded, "),
+        (f"[manual.here]\n{MANUAL}colour = 1", r"manual\.here: unknown key 'colour'; expected ab"),
+        ('[manual.here]\nabout = "a"', r"manual\.here: missing key 'licence'"),
+        (
+            f'[local.a]\n{MANUAL}folders = []\nfiles = 0\ndigest = ""\npairs = {{ noisy = "x" }}',
+            r"local\.a\.pairs: unknown key 'noisy'; expected degraded, clean, name",
+        ),
+        ("[manual", r"Expected ']'"),
+    ],
+)
+def test_a_catalogue_with_a_slip_is_refused_with_the_file_and_the_table(tmp_path, text, message):
+    path = tmp_path / "images.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"images\.toml: {message}") as caught:
+        catalog.read_catalog(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_every_entry_states_its_terms_and_where_it_comes_from():

@@ -1,5 +1,6 @@
 """Fetching and unpacking: no test here touches the network."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -16,7 +17,8 @@ import torch
 from vbl.images import download, open_folder
 from vbl.images import files as images
 from vbl.images.archives import UnpackError, unpack
-from vbl.images.download import DOWNLOADS, Download, DownloadError, Manual, fetch
+from vbl.images.catalog import DOWNLOADS, Download, Manual
+from vbl.images.download import DownloadError, fetch
 from vbl.utils import UnknownName
 
 
@@ -196,11 +198,8 @@ def written(path, content):
     return path
 
 
-def tar_of_one_header(path, kind, size):
-    """A tar whose first header claims that so many bytes of names or attributes follow."""
-    member = tarfile.TarInfo("header")
-    member.type, member.size = kind, size
-    return written(path, member.tobuf() + bytes(2048))
+def compressed(path):
+    return gzip.compress(path.read_bytes(), mtime=0)
 
 
 FILE, LINK, HARD, DEVICE = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE
@@ -211,35 +210,31 @@ BAD_ARCHIVES = {
     "zip, drive": (lambda p: make_zip(p, **{"C:/evil": "x"}), "'C:/evil' leads out"),
     "zip, link": (lambda p: zip_with_mode(p, stat.S_IFLNK | 0o777), "'strange' is a link"),
     "zip, device": (lambda p: zip_with_mode(p, stat.S_IFCHR), "'strange' is a link or a device"),
-    "zip, encrypted": (encrypted_zip, "'a.txt' is encrypted"),
+    "zip, encrypted": (encrypted_zip, "'a.txt'.* is encrypted"),
     "zip, damaged": (damaged_zip, "Bad CRC-32"),
+    "zip, too large": (
+        lambda p: make_zip(p, few="0" * 500, zeros="0" * 501),
+        "'zeros' goes beyond the limit of 1,000 bytes",
+    ),
+    "zip, missing": (lambda p: p, "No such file"),
     "tar, parent": (lambda p: make_tar(p, ("../evil", FILE, b"x")), "'../evil' leads out"),
     "tar, absolute": (lambda p: make_tar(p, ("/evil", FILE, b"x")), "'/evil' leads out"),
     "tar, link": (lambda p: make_tar(p, ("a", LINK, b"")), "'a' is a link"),
     "tar, hard link": (lambda p: make_tar(p, ("a", HARD, b"")), "'a' is a link"),
     "tar, device": (lambda p: make_tar(p, ("a", DEVICE, b"")), "'a' is a link or a device"),
-    "tar, gigantic attributes": (
-        lambda p: tar_of_one_header(p, tarfile.XHDTYPE, 10**9),
-        "a header claims 1,000,000,000 bytes, more than",
-    ),
-    "tar, gigantic name": (
-        lambda p: tar_of_one_header(p, tarfile.GNUTYPE_LONGNAME, 10**9),
-        "a header claims 1,000,000,000 bytes, more than",
-    ),
-    "too many": (
-        lambda p: make_tar(p, *[(f"{i}", FILE, b"") for i in range(30)]),
-        "goes beyond the limit of 1,000 bytes in 20 members",
-    ),
-    "too large": (
-        lambda p: make_zip(p, zeros="0" * 1001),
+    "tar, too large": (
+        lambda p: make_tar(p, ("zeros", FILE, bytes(1001))),
         "'zeros' goes beyond the limit of 1,000 bytes",
     ),
-    "rar": (lambda p: written(p, b"Rar!\x1a\x07\x00"), "neither a zip nor a tar"),
-    "cut off": (
+    "tar, another kind": (lambda p: written(p, b"Rar!\x1a\x07\x00"), "could not be opened"),
+    "tar, cut off": (
         lambda p: written(p, make_tar(p, ("a", FILE, os.urandom(900))).read_bytes()[:1000]),
-        "cannot unpack",
+        "unexpected end of data",
     ),
-    "missing": (lambda p: p, "No such file"),
+    "tar, cut off, compressed": (
+        lambda p: written(p, compressed(make_tar(p, ("a", FILE, os.urandom(900))))[:700]),
+        "end-of-stream marker",
+    ),
 }
 
 
@@ -248,10 +243,10 @@ def test_a_bad_archive_writes_nothing(tmp_path, what):
     make, reason = BAD_ARCHIVES[what]
     place = tmp_path / "place"
     place.mkdir()
-    archive = make(tmp_path / "archive")
+    archive = make(tmp_path / f"archive.{what[:3]}")
     before = set(tmp_path.rglob("*"))
-    with pytest.raises(UnpackError, match=re.escape(reason)) as caught:
-        unpack(archive, place / "new" / "newer" / "out", max_bytes=1000, max_members=20)
+    with pytest.raises(UnpackError, match=reason) as caught:
+        unpack(archive, place / "out", max_bytes=1000)
     assert str(archive) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert set(tmp_path.rglob("*")) == before
@@ -265,28 +260,22 @@ def test_a_good_archive_is_unpacked(tmp_path, kind):
         make_zip(archive, **{"x/y.txt": "text"})
     else:
         make_tar(archive, ("x", tarfile.DIRTYPE, b""), ("x/y.txt", FILE, b"text"))
-    folder = unpack(str(archive), tmp_path / "new" / "out")
-    assert (folder / "x" / "y.txt").read_text() == "text"
-    assert [path.name for path in folder.parent.iterdir()] == ["out"]
-
-    with pytest.raises(FileExistsError, match="out exists already"):
-        unpack(archive, folder)
+    unpack(archive, tmp_path / "out")
+    assert (tmp_path / "out" / "x" / "y.txt").read_text() == "text"
+    assert {path.name for path in tmp_path.iterdir()} == {kind, "out"}
 
 
-@pytest.mark.parametrize("format_", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
-def test_long_names_in_a_tar_are_unpacked(tmp_path, format_):
-    name = "/".join(["a" * 100] * 4)
-    with tarfile.open(tmp_path / "a.tar", "w", format=format_) as bundle:
-        bundle.addfile(tarfile.TarInfo(name))
-    assert (unpack(tmp_path / "a.tar", tmp_path / "out") / name).is_file()
-
-
-def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
-    inner = make_zip(tmp_path / "inner.zip", **{"evil.txt": "x"}).read_bytes()
-    archive = make_tar(tmp_path / "a.tar", ("first", FILE, b"x"), ("inner.zip", FILE, inner))
-    assert zipfile.is_zipfile(archive)
-    folder = unpack(archive, tmp_path / "out")
-    assert sorted(path.name for path in folder.iterdir()) == ["first", "inner.zip"]
+@pytest.mark.parametrize("there", ["a file", "a folder"])
+def test_what_is_there_already_is_not_overwritten(tmp_path, there):
+    mine = tmp_path / "out" / "mine" if there == "a folder" else tmp_path / "out"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    before = set(tmp_path.rglob("*"))
+    archive = make_zip(tmp_path / "a.zip", mine="theirs")
+    with pytest.raises(UnpackError, match=r"cannot unpack .*a\.zip: .*out"):
+        unpack(archive, tmp_path / "out")
+    assert mine.read_text() == "mine"
+    assert set(tmp_path.rglob("*")) == before | {archive}
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(tmp_path):

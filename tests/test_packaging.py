@@ -14,7 +14,8 @@ from packaging.version import Version
 import vbl
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, SETUPTOOLS = SETTINGS["project"], SETTINGS["tool"]["setuptools"]
 LOCK = {
     name.lower().replace("_", "-"): pin
     for name, pin in re.findall(r"(?m)^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text())
@@ -79,6 +80,20 @@ def test_every_make_target_of_the_readme_exists():
     targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
     mentioned = set(re.findall(r"(?m)(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text()))
     assert {"book", "test", "help"} <= mentioned <= targets
+
+
+def test_every_folder_of_the_library_is_packaged():
+    folders = [file.parent.relative_to(ROOT) for file in (ROOT / "vbl").rglob("__init__.py")]
+    found = {".".join(folder.parts) for folder in folders}
+    assert sorted(found | {"vbl.data"}) == SETUPTOOLS["packages"]
+
+
+def test_what_ships_is_packaged_but_for_the_pages_about_it():
+    data = ROOT / SETUPTOOLS["package-dir"]["vbl.data"]
+    matches = [set(data.glob(pattern)) for pattern in SETUPTOOLS["package-data"]["vbl.data"]]
+    assert all(matches)
+    files = {path for path in data.rglob("[!.]*") if path.is_file()}
+    assert files - set().union(*matches) == set(data.rglob("README.md"))
 
 
 def test_the_overview_picture_is_the_one_its_script_draws():

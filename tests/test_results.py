@@ -10,6 +10,7 @@ import torch
 
 from vbl.evaluation import load_result, results, save_result
 from vbl.evaluation.results import machine, provenance
+from vbl.utils import DATA
 
 
 def test_a_result_comes_back_with_its_provenance(tmp_path):
@@ -34,7 +35,7 @@ def test_the_machine_is_a_class_and_not_a_name(monkeypatch):
     [
         ("/usr/bin/vbl", "vbl reproduce 'a table'"),
         ("/some/where/vbl/__main__.py", "vbl reproduce 'a table'"),
-        (str(results.ROOT / "benchmarks" / "training.py"), "python benchmarks/training.py"),
+        (str(DATA.parent / "benchmarks" / "training.py"), "python benchmarks/training.py"),
         ("/some/where/else.py", "python else.py"),
     ],
 )
@@ -61,6 +62,24 @@ def test_provenance_cannot_be_made_up(tmp_path):
 def test_a_missing_result_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no result 'scores'"):
         load_result("scores", folder=tmp_path)
+
+
+def test_in_a_checkout_results_join_those_that_ship():
+    assert results.own_folder() == results.FOLDER == DATA / "results"
+
+
+def test_an_installed_package_keeps_results_in_the_current_folder(tmp_path, monkeypatch):
+    shipped = tmp_path / "site-packages"
+    save_result("scores", {"psnr": 31.2}, folder=shipped)
+    monkeypatch.setattr(results, "INSTALLED", True)
+    monkeypatch.setattr(results, "FOLDER", shipped)
+    monkeypatch.chdir(tmp_path)
+    assert load_result("scores")["psnr"] == 31.2
+    assert save_result("scores", {"psnr": 30.0}) == tmp_path / "data" / "results" / "scores.json"
+    assert load_result("scores")["psnr"] == 30.0
+    assert load_result("scores", folder=shipped)["psnr"] == 31.2
+    with pytest.raises(FileNotFoundError, match="no result 'others'"):
+        load_result("others")
 
 
 def test_every_result_that_ships_says_how_it_came_to_be():

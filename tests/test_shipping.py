@@ -91,6 +91,13 @@ def test_time_must_be_positive(workshop):
         train_queue(minutes=0)
 
 
+def test_an_installed_package_does_not_ship_into_itself(workshop, monkeypatch):
+    monkeypatch.setattr(shipping, "INSTALLED", True)
+    with pytest.raises(ValueError, match="ships into data/checkpoints of a checkout, and this vbl"):
+        train_queue(minutes=5, folder=workshop / "runs")
+    assert not (workshop / "runs").exists()
+
+
 # What is in the repository
 
 

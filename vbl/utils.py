@@ -1,4 +1,8 @@
-"""What every part uses: whole files, devices, seeds, unknown names."""
+"""What every part uses: where data lie, whole files, devices, seeds, unknown names.
+
+``DATA`` is the folder of what ships: checkpoints, results, values of the papers, the catalogue. It
+lies beside ``vbl`` in a checkout; ``pip install`` puts it inside, and then ``INSTALLED`` is true.
+"""
 
 import difflib
 import hashlib
@@ -11,6 +15,10 @@ from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
+
+_PACKAGE = Path(__file__).parent
+INSTALLED = (_PACKAGE / "data").is_dir()
+DATA = (_PACKAGE if INSTALLED else _PACKAGE.parent) / "data"
 
 
 @contextmanager

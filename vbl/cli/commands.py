@@ -278,8 +278,8 @@ class Fetch:
     def run(self) -> None:
         """Fetch; say where it is and on which terms."""
         from vbl.cli.printing import presence
-        from vbl.images import CATALOG
-        from vbl.images.download import DOWNLOADS, fetch
+        from vbl.images.catalog import CATALOG, DOWNLOADS
+        from vbl.images.download import fetch
 
         if self.name in CATALOG:
             raise ValueError(f"{self.name} is not for download; it is {presence(self.name)}")

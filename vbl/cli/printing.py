@@ -12,17 +12,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from vbl import __version__
 from vbl.evaluation import CONVENTIONS, PROTOCOLS, Report
 from vbl.evaluation.protocols import option_text
+from vbl.evaluation.results import own_folder
 from vbl.images import CATALOG, DataUnavailable, open_dataset
-from vbl.images.catalog import Entry
-from vbl.images.download import DOWNLOADS, Manual, cache_folder
+from vbl.images.catalog import DOWNLOADS, Entry, Manual
+from vbl.images.download import cache_folder
 from vbl.models.checkpoints import PUBLISHED, index
 from vbl.recipes import RECIPES
 from vbl.recipes.queue import QUEUE
 from vbl.restoration import CLASSICAL
 from vbl.training.shipping import score_text
-from vbl.utils import bf16_pays
+from vbl.utils import DATA, bf16_pays
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -52,7 +54,7 @@ def _score_line(name: str, row: Mapping[str, Any]) -> str:
 
 def machine_lines() -> Iterator[str]:
     """Versions, device, data, and the names that the other commands take."""
-    yield _line("vbl", f"{version('vbl')} on Python {python_version()}")
+    yield _line("vbl", f"{__version__} on Python {python_version()}")
     for library in ("torch", "accelerate", "safetensors", "numpy"):
         yield _line(library, version(library))
     gpu = torch.cuda.is_available()
@@ -63,6 +65,8 @@ def machine_lines() -> Iterator[str]:
     root = os.environ.get("VBL_DATA")
     found = "found" if root and Path(root).is_dir() else "no such folder"
     yield _line("VBL_DATA", f"{root} ({found})" if root else "not set: local sets are not seen")
+    yield _line("shipped", str(DATA))
+    yield _line("results", str(own_folder()))
     for name, recipe in RECIPES.items():
         yield _line("recipe", f"{name} ({', '.join(recipe.presets)}): {recipe.about}")
     for name, entry in index().items():

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from vbl.evaluation.evaluate import INFERRED, evaluate
-from vbl.evaluation.results import FOLDER, ROOT, load_result, provenance, save_result
+from vbl.evaluation.results import load_result, provenance, save_result
 from vbl.evaluation.tables import Table, find_table
 from vbl.images import DataUnavailable
 from vbl.restoration import Method, find_method
-from vbl.utils import UnknownName, find_device
+from vbl.utils import DATA, UnknownName, find_device
 
-PAPERS = ROOT / "data" / "papers"
+PAPERS = DATA / "papers"
 
 Cell = tuple[str, str]  # data set and case, as the paper calls them
 
@@ -106,7 +106,7 @@ def reproduce(
     models: Iterable[str] | None = None,
     device: Any = None,
     progress: bool = True,
-    folder: Path = FOLDER,
+    folder: Path | None = None,
 ) -> Comparison:
     """Measure our rows of a table and write them to data/results; each as soon as it is complete.
 
@@ -115,7 +115,7 @@ def reproduce(
         models: Only these rows; the others stay as they were.
         device: As in `vbl.evaluation.evaluate`.
         progress: Show a bar for each cell.
-        folder: Where results are kept.
+        folder: Where results are kept; as in `vbl.evaluation.load_result` by default.
 
     Returns:
         Our rows, beside the paper's where there is one. A model whose checkpoint is not here is
@@ -167,19 +167,19 @@ def _measure_row(method: Method, table: Table, device: Any, progress: bool) -> d
     return {**known, "convention": report.convention, "protocol": table.protocol, "cells": cells}
 
 
-def _kept(name: str, folder: Path) -> dict[str, Any]:
+def _kept(name: str, folder: Path | None) -> dict[str, Any]:
     try:
         return load_result(name, folder=folder)["rows"]
     except FileNotFoundError:
         return {}
 
 
-def compare(name: str, *, folder: Path = FOLDER) -> Comparison:
+def compare(name: str, *, folder: Path | None = None) -> Comparison:
     """What is kept of a table, beside the paper's values where there is one.
 
     Args:
         name: A key of `vbl.evaluation.TABLES`.
-        folder: Where results are kept.
+        folder: Where results are kept; as in `vbl.evaluation.load_result` by default.
 
     Raises:
         UnknownName: When there is no such table.

@@ -1,4 +1,8 @@
-"""Numbers behind the tables of the book: data/results/NAME.json, each with how it came to be."""
+"""Numbers behind the tables of the book: data/results/NAME.json, each with how it came to be.
+
+In a checkout new results join those that ship. An installed package stays as it is: there they go
+to data/results of the current folder, and are found there before those that ship.
+"""
 
 import json
 import os
@@ -14,10 +18,9 @@ from typing import Any
 import torch
 
 from vbl import __version__
-from vbl.utils import complete_or_absent
+from vbl.utils import DATA, INSTALLED, complete_or_absent
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "data" / "results"
+FOLDER = DATA / "results"  # of those that ship
 RECORDED = ("torch", "numpy", "scikit-image")
 
 
@@ -28,7 +31,7 @@ def save_result(
     scale: str | None = None,
     device: str | torch.device = "cpu",
     command: str | None = None,
-    folder: Path = FOLDER,
+    folder: Path | None = None,
 ) -> Path:
     """Write a result with its `provenance`; the file is complete or as it was before.
 
@@ -38,7 +41,7 @@ def save_result(
         scale: Preset of the training behind it, where there is one.
         device: Where it was computed.
         command: What computes it again; by default the line this process was started with.
-        folder: Where it is kept.
+        folder: Where it is kept; `own_folder` by default.
 
     Returns:
         The file.
@@ -51,6 +54,7 @@ def save_result(
     if twice := about.keys() & payload.keys():
         raise ValueError(f"payload: {', '.join(sorted(twice))} is added here, and was given")
     text = json.dumps({**payload, **about}, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    folder = folder or own_folder()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     with complete_or_absent(path) as file:
@@ -58,16 +62,27 @@ def save_result(
     return path
 
 
-def load_result(name: str, *, folder: Path = FOLDER) -> dict[str, Any]:
+def load_result(name: str, *, folder: Path | None = None) -> dict[str, Any]:
     """Read a result.
+
+    Args:
+        name: Of the file, without suffix.
+        folder: Where it is kept; by default `own_folder`, else among those that ship.
 
     Raises:
         FileNotFoundError: When there is none of that name.
     """
-    path = folder / f"{name}.json"
+    path = (folder or own_folder()) / f"{name}.json"
+    if folder is None and not path.is_file():
+        path = FOLDER / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(f"no result {name!r}: {path} does not exist")
     return json.loads(path.read_text("utf-8"))
+
+
+def own_folder() -> Path:
+    """Where results are written: data/results of the checkout, else of the current folder."""
+    return Path.cwd() / "data" / "results" if INSTALLED else FOLDER
 
 
 def provenance(
@@ -105,8 +120,8 @@ def _command_line() -> str:
     program = Path(sys.argv[0]).resolve()
     if program.stem in ("vbl", "__main__"):
         words = ["vbl"]
-    elif program.is_relative_to(ROOT):
-        words = ["python", program.relative_to(ROOT).as_posix()]
+    elif program.is_relative_to(DATA.parent):
+        words = ["python", program.relative_to(DATA.parent).as_posix()]
     else:
         words = ["python", program.name]
     return shlex.join([*words, *sys.argv[1:]])

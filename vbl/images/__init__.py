@@ -3,7 +3,7 @@
 float32 tensors ``(B, C, H, W)`` in [0, 1].
 """
 
-from vbl.images.catalog import CATALOG
+from vbl.images.catalog import CATALOG, PHOTOGRAPHS
 from vbl.images.colour import linear_to_srgb, luma, srgb_to_linear
 from vbl.images.crops import Pixels, pack, random_crops
 from vbl.images.datasets import (
@@ -18,7 +18,6 @@ from vbl.images.datasets import (
     training_set,
 )
 from vbl.images.files import SUFFIXES, UnreadableImage, read, write
-from vbl.images.photographs import PHOTOGRAPHS
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page
 

@@ -26,9 +26,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.images.catalog import CATALOG, Folder, Generated, Pairs
+from vbl.images.catalog import CATALOG, PHOTOGRAPHS, Folder, Generated, Pairs, Photograph
 from vbl.images.files import SUFFIXES, UnreadableImage, read
-from vbl.images.photographs import PHOTOGRAPHS, Photograph
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page
 from vbl.utils import UnknownName, sha256

@@ -38,9 +38,9 @@ from vbl.models import (
 )
 from vbl.models.vbdeblur_learned_concentration import VBDeblurNetLearnedConcentration
 from vbl.models.virnet_sr_learned_width import VIRNetSRLearnedWidth
-from vbl.utils import UnknownName, complete_or_absent, sha256
+from vbl.utils import DATA, UnknownName, complete_or_absent, sha256
 
-FOLDER = Path(__file__).parents[2] / "data" / "checkpoints"
+FOLDER = DATA / "checkpoints"
 
 # Class name -> (class, class of its configuration)
 MODELS: dict[str, tuple[type[nn.Module], type]] = {

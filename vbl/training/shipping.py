@@ -20,7 +20,7 @@ from vbl.images import CATALOG, DataUnavailable
 from vbl.models import checkpoints
 from vbl.recipes.queue import QUEUE, Job
 from vbl.training.fit import fit
-from vbl.utils import complete_or_absent, sha256
+from vbl.utils import DATA, INSTALLED, complete_or_absent, sha256
 
 LIMIT_MB = 48  # the largest checkpoint that ships
 
@@ -45,8 +45,11 @@ def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> 
         Names of the checkpoints that were finished and shipped.
 
     Raises:
-        ValueError: If `minutes` is not positive.
+        ValueError: If `minutes` is not positive, or vbl is not used from a checkout.
     """
+    if INSTALLED:
+        here = f"this vbl is installed in {DATA.parent}"
+        raise ValueError(f"the queue ships into data/checkpoints of a checkout, and {here}")
     if not minutes > 0:
         raise ValueError(f"minutes: expected a positive number, got {minutes}")
     end, shipped = time.monotonic() + 60 * minutes, []
