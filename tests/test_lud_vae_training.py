@@ -27,7 +27,8 @@ from vbl.recipes.lud_vae import (
     translated_small,
     unpaired,
 )
-from vbl.training import fit as training
+from vbl.training import Learner
+from vbl.training.fit import _accelerator
 
 TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 
@@ -43,11 +44,11 @@ def test_weights_survive_the_way_to_a_file_and_back(tmp_path):
 
 def test_a_run_in_two_parts_is_annealed_as_the_run_in_one():
     recipe = find_recipe("lud-vae-correlated")
-    preset = Preset(config=TINY, steps=4, batch=4, size=8, ema=0.9)
+    preset = Preset(config=TINY, steps=4, batch=4, size=8)
 
     def learner():
-        plan, accelerator = {"seed": 0, "bf16": False}, training._accelerator("cpu")
-        return training.Learner(recipe, preset, plan, accelerator)
+        plan, accelerator = {"seed": 0, "bf16": False}, _accelerator("cpu")
+        return Learner(recipe, preset, plan, accelerator)
 
     batches = [grainy_unpaired(torch.rand(4, 3, 8, 8), generator=seeded(n)) for n in range(4)]
     one, first, second = learner(), learner(), learner()

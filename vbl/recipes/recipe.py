@@ -29,7 +29,6 @@ class Preset:
         restarts: Steps at which the rate begins anew, each time with half the peak before
             (Loshchilov and Hutter, "SGDR", 2017).
         clip: Largest gradient norm of each network, by name; see facts on their scale in the book.
-        ema: Decay of the moving average of the weights, or None for the last weights.
         compile: Compile the networks where there is a GPU.
 
     Raises:
@@ -44,7 +43,6 @@ class Preset:
     warmup: float = 0.1
     restarts: tuple[int, ...] = ()
     clip: Mapping[str, float] = field(default_factory=dict)
-    ema: float | None = None
     compile: bool = False
 
     def __post_init__(self):
