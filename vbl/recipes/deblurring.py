@@ -50,9 +50,11 @@ def _presets(ship: int = 4500, **choices: Any) -> dict[str, Preset]:
     """One task, at every size; at the paper's, the kernels are still small."""
     chosen = partial(vbdeblur.Config, **SMALL_KERNELS, **choices)
     small = partial(chosen, restorer="ResUNet", code_width=16)
+    configs = {
+        name: small(options=RESTORER[name], estimator_options=KERNEL[name]) for name in KERNEL
+    }
     return presets(
-        {s: small(options=RESTORER[s], estimator_options=KERNEL[s]) for s in RESTORER}
-        | {"paper": chosen()},
+        configs | {"paper": chosen()},
         {"quick": 300, "classroom": 1500, "ship": ship, "paper": 300_000},
         clip=CLIP,
         paper={"batch": 4, "size": 256, "lr": 1e-4},

@@ -85,9 +85,9 @@ def presets(
     Args:
         configs: Of the model, by preset.
         steps: By preset.
-        ship: What else is different in "ship".
-        paper: What else is different in "paper", which is compiled.
-        common: What is the same in every other.
+        ship: What "ship" has instead of what is common.
+        paper: The same of "paper", which is compiled.
+        common: What all others share.
     """
     own = {"ship": ship or {}, "paper": {"compile": True, **(paper or {})}}
     return {
