@@ -18,10 +18,10 @@ from vbl.images import ImageSet, Pixels, Sample, open_dataset, pack, random_crop
 from vbl.models import load, lud_vae, vdir
 from vbl.recipes import Preset, Recipe
 from vbl.recipes.lud_vae import (
+    CORRELATED_DENOISER,
     LUD_VAE_CORRELATED,
     LUD_VAE_SMALL,
     SMALL,
-    denoiser,
     held_out,
     held_out_photographs,
     noisy_pixels,
@@ -168,7 +168,8 @@ def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
     found, clean = {}, middles(some_of_cbsd68(), 256)
     pair = recipe.validate(clean, generator=seeded("cpu", "truth"))
     for kind in ("C2N", "added"):
-        task = denoiser("tiny", "", model.as_degradation(pair=kind), recipe.validate)
+        degrade = model.as_degradation(pair=kind)
+        task = replace(CORRELATED_DENOISER, degrade=degrade, validate=recipe.validate)
         with tempfile.TemporaryDirectory() as folder:
             preset = replace(task.presets["quick"], steps=BRIEF)
             run = fit(task, preset=preset, data="bsd397", folder=Path(folder) / "run", device="cpu")
@@ -183,7 +184,7 @@ def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
 
 def downstream(name: str, degrade: Degrade, validate: Degrade) -> Variation:
     """A small denoiser, trained on some kind of pairs."""
-    recipe = denoiser(name, "", degrade, validate)
+    recipe = replace(CORRELATED_DENOISER, name=name, degrade=degrade, validate=validate)
     return Variation(recipe, replace(recipe.presets["quick"], steps=DENOISER_STEPS))
 
 

@@ -6,12 +6,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tiny_runs
 
 from vbl import recipes
-from vbl.cli.commands import COMMANDS, Data, Evaluate, Fetch, Restore, Train
+from vbl.cli.commands import Command, Data, Evaluate, Fetch, Restore, Train
 from vbl.cli.main import main, parse
 from vbl.utils import DATA
 
@@ -38,7 +39,8 @@ def last_line(text: str) -> str:
 
 
 def pages_of_help():
-    return ["", *COMMANDS, "data list", "data fetch"]
+    names = [command.__name__.lower() for command in get_args(Command)]
+    return ["", *names, "data list", "data fetch"]
 
 
 @pytest.mark.parametrize("command", pages_of_help())

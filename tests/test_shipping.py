@@ -24,11 +24,11 @@ def workshop(tmp_path, monkeypatch):
     pictures = tiny_runs.pictures(tmp_path / "pictures")
     monkeypatch.setattr("vbl.images.datasets.open_set", lambda name: open_folder(pictures))
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
-    monkeypatch.setitem(recipes.RECIPES, "tiny", tiny_runs.TINY)
     scores = ((str(pictures), {"sigma": 25}), ("cbsd68", {"sigma": 25}))
-    job = Job(recipe="tiny", preset="quick", why="a test", scores=scores)
-    half = Job(recipe="tiny", preset="quick", why="another", scores=(), half=True)
-    monkeypatch.setattr(shipping, "QUEUE", {"first": job, "second": half})
+    first = dataclasses.replace(tiny_runs.TINY, scores=scores)
+    second = dataclasses.replace(tiny_runs.TINY, about="Another")
+    queue = {"first": Job(first, "quick"), "second": Job(second, "quick")}
+    monkeypatch.setattr(shipping, "QUEUE", queue)
     monkeypatch.setattr(shipping, "_terms", lambda name: "none")
     monkeypatch.delenv("VBL_DATA", raising=False)
     return tmp_path
@@ -46,7 +46,6 @@ def test_the_queue_is_worked_through_and_each_result_loads(workshop):
     assert torch.isfinite(model.restore(torch.rand(1, 3, 16, 16)).image).all()
     log = (workshop / "checkpoints" / "first.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["step"] == tiny_runs.STEPS
-    assert index["second"]["bytes"] < index["first"]["bytes"]
 
 
 def test_a_short_time_leaves_a_run_that_the_next_call_finishes(workshop):
@@ -57,10 +56,19 @@ def test_a_short_time_leaves_a_run_that_the_next_call_finishes(workshop):
 
 
 def test_a_machine_without_a_gpu_passes_over_what_needs_one(workshop, monkeypatch):
-    large = dataclasses.replace(shipping.QUEUE["first"], needs_gpu=True)
-    monkeypatch.setitem(shipping.QUEUE, "first", large)
+    monkeypatch.setitem(shipping.QUEUE, "first", Job(tiny_runs.TINY, "paper"))
     assert train_queue(minutes=5, folder=workshop / "runs", device="cpu") == ["second"]
     assert waiting() == ("first",)
+
+
+def test_what_has_the_size_of_a_paper_ships_in_half_the_bits(workshop, monkeypatch):
+    train_queue(minutes=5, folder=workshop / "runs")
+    monkeypatch.setitem(shipping.QUEUE, "large", Job(tiny_runs.TINY, "paper"))
+    ship(workshop / "runs" / "second", "large")
+    index = checkpoints.index()
+    assert index["large"]["bytes"] < index["second"]["bytes"]
+    small, large = (checkpoints.load(name).state_dict() for name in ("second", "large"))
+    assert all(torch.equal(large[name], small[name].half().float()) for name in small)
 
 
 def test_what_is_not_finished_is_not_shipped(workshop):
@@ -82,7 +90,7 @@ def test_the_page_lists_what_ships_and_then_what_waits(workshop):
     page = (workshop / "checkpoints" / "README.md").read_text()
     assert page == readme()
     shipped, queue = page.split("## The queue")
-    assert "| `first` | a test |" in shipped and "| `second` | another |" in shipped
+    assert "| `first` | A test |" in shipped and "| `second` | Another |" in shipped
     assert "| `first` |" not in queue
 
 
@@ -126,6 +134,7 @@ def test_the_test_that_a_training_ends_with_can_be_run(recipe, data, monkeypatch
     assert choose_protocol(options, protocol) in PROTOCOLS
 
 
-def test_every_job_of_the_queue_has_its_recipe_and_preset():
-    for job in shipping.QUEUE.values():
-        assert job.preset in recipes.find_recipe(job.recipe).presets
+def test_every_job_of_the_queue_is_named_after_its_recipe_and_has_its_preset():
+    for name, job in shipping.QUEUE.items():
+        assert name == job.recipe.name + ("-paper" if job.large else "")
+        assert job.preset in job.recipe.presets

@@ -14,7 +14,7 @@ from vbl.models import Restoration
 from vbl.probability import Elbo
 from vbl.recipes import Preset
 from vbl.training import Diverged, fit
-from vbl.training.states import load_state
+from vbl.training.states import load_state, save_state
 
 START = """
 import os, signal, sys
@@ -82,13 +82,15 @@ def test_a_killed_run_goes_on_bit_for_bit(folder, whole):
     assert all(path.is_file() for path in weights)
 
 
-def test_the_state_holds_weights_average_and_both_moments(whole):
+def test_the_state_holds_weights_and_both_moments(whole):
     tensors, facts = state(whole.folder)
     parts = {name.split(".")[0] for name in tensors}
-    assert parts == {"model", "average", "optimiser"}
+    assert parts == {"model", "optimiser"}
     assert any(name.endswith("exp_avg") for name in tensors)
     assert any(name.endswith("exp_avg_sq") for name in tensors)
     assert facts["plan"]["seed"] == 0
+    for name, weights in whole.model.state_dict().items():
+        assert torch.equal(tensors[f"model.{name}"], weights), name
 
 
 def test_a_run_in_two_parts_equals_the_run_in_one(folder, whole):
@@ -138,7 +140,7 @@ def test_training_draws_nothing_from_the_global_generator(folder):
 
 def test_the_loss_falls_and_validation_improves(folder):
     run = fit(
-        tiny_runs.TINY, preset=tiny_runs.preset(steps=150, lr=3e-3, ema=None),
+        tiny_runs.TINY, preset=tiny_runs.preset(steps=150, lr=3e-3),
         data=folder / "pictures", folder=folder / "learns",
     )  # fmt: skip
     scores = [row["psnr"] for row in run.history if "psnr" in row]
@@ -151,14 +153,6 @@ def test_the_log_on_disk_is_the_history(whole):
     assert [json.loads(line) for line in lines] == whole.history
     assert [row["step"] for row in whole.history] == list(range(1, 21))
     assert "psnr" in whole.history[-1]
-
-
-def test_the_moving_average_follows_the_weights(whole):
-    tensors, _ = state(whole.folder)
-    name = "restorer.head.weight"
-    weights, average = tensors[f"model.{name}"], tensors[f"average.{name}"]
-    assert not torch.equal(weights, average)
-    assert torch.equal(whole.model.state_dict()[name], average)  # the average is what is used
 
 
 def test_a_folder_with_something_in_it_is_left_alone(folder, whole):
@@ -174,6 +168,20 @@ def test_a_run_is_not_continued_as_another(folder, whole):
     arguments = {"data": folder / "pictures", "folder": whole.folder, "resume": True}
     with pytest.raises(ValueError, match="its seed is 0 where 1 was asked for"):
         fit(tiny_runs.TINY, preset="quick", seed=1, **arguments)
+
+
+def test_an_older_run_goes_on_unless_it_used_a_setting_that_is_gone(folder):
+    older = folder / "older"
+    arguments = {"preset": "quick", "data": folder / "pictures", "folder": older}
+    fit(tiny_runs.TINY, **arguments, minutes=0)
+    tensors, facts = state(older)
+    facts["plan"]["settings"]["ema"] = 0.9
+    save_state(older, 1, tensors, facts)
+    with pytest.raises(ValueError, match="another run: its settings is"):
+        fit(tiny_runs.TINY, **arguments, resume=True)
+    facts["plan"]["settings"]["ema"] = None
+    save_state(older, 1, tensors, facts)
+    assert fit(tiny_runs.TINY, **arguments, resume=True).finished
 
 
 def test_a_damaged_state_gives_way_to_the_one_before_it(folder):
@@ -272,14 +280,14 @@ GRADIENTS = (
     + """
 import torch
 from vbl import training
-from vbl.datasets import open_folder
-from vbl.pipeline import pack
+from vbl.images import open_folder, pack
+from vbl.training.fit import _accelerator, _batches
 
-accelerator = training._accelerator("cpu")
+accelerator = _accelerator("cpu")
 plan = {"seed": 0, "bf16": False, "shards": 2}
 learner = training.Learner(TINY, preset(batch=8), plan, accelerator)
 pixels = pack(open_folder("pictures"))
-batches = training._batches(pixels, TINY, preset(batch=8), plan, accelerator, 0, 0)
+batches = _batches(pixels, TINY, preset(batch=8), plan, accelerator, 0, 0)
 learner.preset = preset(batch=8, clip={})
 learner.update(0, next(iter(batches)))
 if accelerator.is_main_process:

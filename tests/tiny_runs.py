@@ -29,7 +29,6 @@ TINY = Recipe(
             batch=4,
             size=16,
             clip={"restorer": 1e3},
-            ema=0.9,
         )
     },
 )

@@ -1,4 +1,5 @@
-"""The commands of ``vbl``: fields are arguments, the docstring is the help, ``run`` does it.
+"""The commands of ``vbl``, one class each, of the same name: fields are arguments, the docstring
+is the help, ``run`` does it.
 
 What ``run`` returns is the exit code; None is 0. Libraries that take seconds to import are imported
 where a command runs, so that help is instant.
@@ -9,14 +10,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, arg
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
@@ -86,7 +84,7 @@ class Train:
             raise UsageError("train: expected a RECIPE (vbl info lists them) or --queue")
         if self.resume and self.overwrite:
             raise UsageError("train: --resume keeps the run and --overwrite deletes it: give one")
-        expected = replace(Train(queue=True), minutes=self.minutes, device=self.device)
+        expected = Train(queue=True, minutes=self.minutes, device=self.device)
         if self.queue and (self.minutes is None or self != expected):
             raise UsageError("train --queue: expected --minutes, and no other option but --device")
 
@@ -95,7 +93,14 @@ class Train:
 
         options = {field.name: getattr(self, field.name) for field in fields(self)[1:-1]}
         run = fit(self.recipe, **options)
-        return run.finished, self._next_step(run.folder, run.finished)
+        if not run.finished:
+            again = replace(self, resume=True, overwrite=False).spelled()
+            return False, f"stopped; the state is in {run.folder}. To go on:\n  {again}"
+        from vbl.cli.printing import first_test
+
+        weights = str(run.folder / "weights.safetensors")
+        judge = shlex.join(["vbl", "evaluate", weights, *first_test(self.recipe)])
+        return True, f"done; the weights are in {weights}. To measure them:\n  {judge}"
 
     def _train_queue(self) -> tuple[bool, str]:
         from vbl.training.shipping import train_queue, waiting
@@ -105,15 +110,6 @@ class Train:
         if not waiting():
             return True, said
         return False, f"{said}; waiting: {', '.join(waiting())}. To go on:\n  {self.spelled()}"
-
-    def _next_step(self, folder: Path, finished: bool) -> str:
-        if not finished:
-            again = replace(self, resume=True, overwrite=False)
-            return f"stopped; the state is in {folder}. To go on:\n  {again.spelled()}"
-        from vbl.cli.printing import first_test
-
-        judge = ["vbl", "evaluate", str(folder / "weights.safetensors"), *first_test(self.recipe)]
-        return f"done; the weights are in {judge[2]}. To measure them:\n  {shlex.join(judge)}"
 
     def spelled(self) -> str:
         """The line that describes this run."""
@@ -287,25 +283,17 @@ class Fetch:
         print(f"{self.name} is in {folder}\nterms: {DOWNLOADS[self.name].licence}")
 
 
-def one_of(commands: Mapping[str, type]) -> Any:
-    """A choice of commands, as tyro wants it said."""
-    return reduce(or_, (Annotated[kind, subcommand(name)] for name, kind in commands.items()))
-
-
-DATA: dict[str, type] = {"list": List, "fetch": Fetch}
-
-
 @dataclass(frozen=True)
 class Data:
     """See which sets of pictures there are, and fetch public ones.
     $ vbl data list
     """
 
-    what: one_of(DATA)
+    what: List | Fetch
 
-    def run(self) -> int | None:
+    def run(self) -> None:
         """Pass on."""
-        return self.what.run()
+        self.what.run()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,14 +316,7 @@ class Info:
         print(*(machine_lines() if machine else model_lines(load(_weights(self.model)))), sep="\n")
 
 
-COMMANDS: dict[str, type] = {
-    "train": Train,
-    "restore": Restore,
-    "evaluate": Evaluate,
-    "reproduce": Reproduce,
-    "data": Data,
-    "info": Info,
-}
+Command = Train | Restore | Evaluate | Reproduce | Data | Info
 
 
 def _weights(model: str) -> str:

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from textwrap import shorten
-from typing import Any
 
 import tyro
 from tqdm import tqdm
 from tyro import conf
 
-from vbl.cli.commands import COMMANDS, INTERRUPTED, UsageError, one_of
+from vbl.cli.commands import INTERRUPTED, Command, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(_line(error), 2 if isinstance(error, UsageError) else 1)
 
 
-def parse(argv: Sequence[str] | None = None) -> Any:
+def parse(argv: Sequence[str] | None = None) -> Command:
     """The command of `vbl.cli.commands` that a line of arguments describes.
 
     Raises:
@@ -62,9 +61,7 @@ def parse(argv: Sequence[str] | None = None) -> Any:
     box = StringIO()
     try:
         with redirect_stderr(box):
-            return tyro.cli(
-                one_of(COMMANDS), prog="vbl", description=about, args=argv, config=config
-            )
+            return tyro.cli(Command, prog="vbl", description=about, args=argv, config=config)
     except SystemExit as end:
         if not end.code:
             raise

@@ -20,8 +20,7 @@ from vbl.images import CATALOG, DataUnavailable, open_dataset
 from vbl.images.catalog import DOWNLOADS, Entry, Manual
 from vbl.images.download import cache_folder
 from vbl.models.checkpoints import PUBLISHED, index
-from vbl.recipes import RECIPES
-from vbl.recipes.queue import QUEUE
+from vbl.recipes import RECIPES, find_recipe
 from vbl.restoration import CLASSICAL
 from vbl.training.shipping import score_text
 from vbl.utils import DATA, bf16_pays
@@ -79,10 +78,10 @@ def machine_lines() -> Iterator[str]:
 def first_test(recipe: str) -> list[str]:
     """What ``vbl evaluate`` is given to measure what a recipe trains, after its name.
 
-    It is the first thing that a checkpoint of that recipe is measured on, or white noise.
+    It is the first of the recipe's scores, or white noise.
     """
-    scores = [job.scores[0] for job in QUEUE.values() if job.recipe == recipe and job.scores]
-    pictures, options = scores[0] if scores else ("cbsd68", {"sigma": 25})
+    scores = (*find_recipe(recipe).scores, ("cbsd68", {"sigma": 25}))
+    pictures, options = scores[0]
     if not os.environ.get("VBL_DATA"):  # what is embedded can be degraded, but holds no pairs
         pictures, options = "photographs", options or {"sigma": 25}
     return [pictures, *(word for k, v in options.items() for word in (f"--{k}", str(v)))]

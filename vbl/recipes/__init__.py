@@ -4,7 +4,8 @@ Every recipe has up to four presets. ``quick`` learns something within a minute 
 CPU cores, ``classroom`` takes at most ten, ``ship`` takes CPU hours and made the shipped
 checkpoints, ``paper`` has the size of the paper's network and needs a GPU.
 
-``find_recipe("resunet")`` is the recipe of that name, ``RECIPES`` all of them.
+``find_recipe("resunet")`` is the recipe of that name, ``RECIPES`` all of them, in the order in
+which their checkpoints are trained (`vbl.recipes.queue`).
 """
 
 from typing import Any

@@ -1,6 +1,5 @@
 """Deblurring: VBDeblurNet for pages of print and for photographs, and its twin without a bound."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.degradations import Degrade, Degraded, printed, shaken
+from vbl.degradations import Degraded, printed, shaken
 from vbl.degradations.blur import SHAKE
 from vbl.images import (
     CATALOG,
@@ -23,7 +22,7 @@ from vbl.images import (
     random_crops,
 )
 from vbl.models import vbdeblur
-from vbl.recipes.recipe import BERKELEY, Preset, Recipe
+from vbl.recipes.recipe import Preset, Recipe, presets
 from vbl.restoration import kernel_of_pair
 
 # Norms of the gradient of the loss, which counts the bound per value of an image. The restorer's is
@@ -45,61 +44,49 @@ KERNEL = {
     "classroom": {"width": 32, "blocks": 6},
     "ship": {"width": 32, "blocks": 6},
 }
-STEPS = {"quick": 300, "classroom": 1500, "ship": 4500}
 
 
-def _preset(size: str, steps: int, **choices: Any) -> Preset:
-    sizes = {"restorer": "ResUNet", "options": RESTORER[size]}
-    sizes |= {"code_width": 16, "estimator_options": KERNEL[size]}
-    config = vbdeblur.Config(**SMALL_KERNELS, **sizes, **choices)
-    return Preset(config=config, steps=steps, clip=CLIP)
-
-
-def _recipe(
-    name: str,
-    about: str,
-    degrade: Degrade,
-    data: tuple[str, ...],
-    steps: Mapping[str, int] = STEPS,
-    **choices: Any,
-) -> Recipe:
-    """One task, at every size; for the sizes of the paper, the kernels are still small."""
-    config = vbdeblur.Config(**SMALL_KERNELS, **choices)
-    paper = Preset(
-        config=config, steps=300_000, batch=4, size=256, lr=1e-4, clip=CLIP, compile=True
-    )
-    return Recipe(
-        name=name,
-        about=about,
-        model=vbdeblur.VBDeblurNet,
-        degrade=degrade,
-        validate=partial(degrade, std=2.55 / 255),
-        data=data,
-        presets={size: _preset(size, steps[size], **choices) for size in steps} | {"paper": paper},
+def _presets(ship: int = 4500, **choices: Any) -> dict[str, Preset]:
+    """One task, at every size; at the paper's, the kernels are still small."""
+    chosen = partial(vbdeblur.Config, **SMALL_KERNELS, **choices)
+    small = partial(chosen, restorer="ResUNet", code_width=16)
+    configs = {
+        name: small(options=RESTORER[name], estimator_options=KERNEL[name]) for name in KERNEL
+    }
+    return presets(
+        configs | {"paper": chosen()},
+        {"quick": 300, "classroom": 1500, "ship": ship, "paper": 300_000},
+        clip=CLIP,
+        paper={"batch": 4, "size": 256, "lr": 1e-4},
     )
 
 
-VBDEBLUR_TEXT = _recipe(
-    "vbdeblur-text",
-    "VBDeblurNet for pages of print, shaken or out of focus",
-    printed,
-    ("text",),
+VBDEBLUR_TEXT = Recipe(
+    name="vbdeblur-text",
+    about="VBDeblurNet for pages of print, shaken or out of focus",
+    model=vbdeblur.VBDeblurNet,
+    degrade=printed,
+    validate=partial(printed, std=2.55 / 255),
+    data=("text",),
+    scores=(("text_page", {"protocol": "printed"}),),
+    presets=_presets(),
 )
 
-VBDEBLUR_TEXT_MSE = _recipe(
-    "vbdeblur-text-mse",
-    "Its twin without the likelihood: the squared error at the same scale, and Kernel-Net's KL",
-    printed,
-    ("text",),
-    trained=("clean image", "kernel"),
+VBDEBLUR_TEXT_MSE = replace(
+    VBDEBLUR_TEXT,
+    name="vbdeblur-text-mse",
+    about="vbdeblur-text without the likelihood: squared error at the same scale, Kernel-Net's KL",
+    presets=_presets(trained=("clean image", "kernel")),
 )
 
-VBDEBLUR_NATURAL = _recipe(
-    "vbdeblur-natural",
-    "VBDeblurNet for photographs, shaken or out of focus",
-    shaken,
-    BERKELEY,
-    STEPS | {"ship": 3000},
+VBDEBLUR_NATURAL = Recipe(
+    name="vbdeblur-natural",
+    about="VBDeblurNet for photographs, shaken or out of focus",
+    model=vbdeblur.VBDeblurNet,
+    degrade=shaken,
+    validate=partial(shaken, std=2.55 / 255),
+    scores=(("cbsd68", {"protocol": "shaken"}),),
+    presets=_presets(ship=3000),
 )
 
 
@@ -120,13 +107,12 @@ def learn_to_deblur(pairs: str | Path, size: int = 31) -> Recipe:
     def adapted(preset: Preset) -> Preset:
         return replace(preset, config=replace(preset.config, **choices))
 
-    presets = {name: adapted(preset) for name, preset in VBDEBLUR_NATURAL.presets.items()}
     return replace(
         VBDEBLUR_NATURAL,
         name="vbdeblur-pairs",
         degrade=partial(crops_of_pairs, pairs=str(pairs), size=size),
         validate=partial(shaken, size=size, std=2.55 / 255),
-        presets=presets,
+        presets={name: adapted(preset) for name, preset in VBDEBLUR_NATURAL.presets.items()},
     )
 
 

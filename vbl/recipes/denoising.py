@@ -5,87 +5,60 @@ from functools import partial
 
 from vbl.degradations import awgn, camera, noniid, photographed
 from vbl.models import supervised, vdn, virnet
-from vbl.recipes.recipe import BERKELEY, Preset, Recipe
+from vbl.recipes.recipe import Recipe, presets
 
 noisy_25 = partial(awgn, std=25 / 255)  # the level on which training is watched
 
 RESTORER_CLIP = {"restorer": 1e3}  # VIRNet's, for its loss scale 1/(2 eps0²) per value
+VIRNET_CLIP = RESTORER_CLIP | {"sigma": 1e2}  # the authors', for means over values
+
+# VIRNet's restorer where a CPU trains it
+UNET = {
+    "quick": {"widths": (16, 32, 48), "blocks": 1},
+    "classroom": {"widths": (32, 64, 96), "blocks": 1},
+    "ship": {"widths": (32, 64, 128), "blocks": (1, 1, 2)},
+}
+
+CBSD68 = tuple(("cbsd68", {"sigma": sigma}) for sigma in (15, 25, 50))
+PHOTOGRAPHS = (("cc15", {}), ("polyu100", {}))
 
 RESUNET = Recipe(
     name="resunet",
-    about="A plain ResUNet under the mean squared error: VIRNet's restorer without a noise model",
+    about="The baseline of every chapter: VIRNet's restorer, a ResUNet, under the squared error",
     model=supervised.Supervised,
     degrade=noniid,
     validate=noisy_25,
-    data=BERKELEY,
-    presets={
-        "quick": Preset(
-            config=supervised.Config("ResUNet", {"widths": (16, 32, 48), "blocks": 1}),
-            steps=400,
-            clip=RESTORER_CLIP,
-        ),
-        "classroom": Preset(
-            config=supervised.Config("ResUNet", {"widths": (32, 64, 96), "blocks": 1}),
-            steps=2400,
-            clip=RESTORER_CLIP,
-        ),
-        "ship": Preset(
-            config=supervised.Config("ResUNet", {"widths": (32, 64, 128), "blocks": (1, 1, 2)}),
-            steps=22_000,
-            restarts=(16_000,),
-            clip=RESTORER_CLIP,
-        ),
-        "paper": Preset(
-            config=supervised.Config("ResUNet", {"widths": (96, 192, 288), "blocks": 3}),
-            steps=600_000,
-            size=128,
-            lr=1e-4,
-            warmup=0.04,
-            clip=RESTORER_CLIP,
-            compile=True,
-        ),
-    },
+    scores=CBSD68,
+    presets=presets(
+        {size: supervised.Config("ResUNet", unet) for size, unet in UNET.items()}
+        | {"paper": supervised.Config("ResUNet", {"widths": (96, 192, 288), "blocks": 3})},
+        {"quick": 400, "classroom": 2400, "ship": 22_000, "paper": 600_000},
+        clip=RESTORER_CLIP,
+        ship={"restarts": (16_000,)},
+        paper={"size": 128, "lr": 1e-4, "warmup": 0.04},
+    ),
 )
 
 DNCNN = Recipe(
     name="dncnn",
-    about="DnCNN under the mean squared error, blind to the noise level",
+    about="The baseline of the papers: DnCNN under the squared error, blind to the noise level",
     model=supervised.Supervised,
     degrade=noniid,
     validate=noisy_25,
-    data=BERKELEY,
-    presets={
-        "quick": Preset(
-            config=supervised.Config("DnCNN", {"width": 32, "depth": 8}),
-            steps=250,
-            size=40,
-            clip=RESTORER_CLIP,
-        ),
-        "classroom": Preset(
-            config=supervised.Config("DnCNN", {"width": 48, "depth": 12}),
-            steps=2000,
-            size=40,
-            clip=RESTORER_CLIP,
-        ),
-        "ship": Preset(
-            config=supervised.Config("DnCNN", {"width": 64, "depth": 17}),
-            steps=6000,
-            size=40,
-            clip=RESTORER_CLIP,
-        ),
-        "paper": Preset(
-            config=supervised.Config("DnCNN", {"width": 64, "depth": 20}),
-            steps=150_000,
-            batch=128,
-            size=50,
-            lr=1e-3,
-            clip=RESTORER_CLIP,
-            compile=True,
-        ),
-    },
+    scores=CBSD68,
+    presets=presets(
+        {
+            "quick": supervised.Config("DnCNN", {"width": 32, "depth": 8}),
+            "classroom": supervised.Config("DnCNN", {"width": 48, "depth": 12}),
+            "ship": supervised.Config("DnCNN", {"width": 64, "depth": 17}),
+            "paper": supervised.Config("DnCNN", {"width": 64, "depth": 20}),
+        },
+        {"quick": 250, "classroom": 2000, "ship": 6000, "paper": 150_000},
+        size=40,
+        clip=RESTORER_CLIP,
+        paper={"batch": 128, "size": 50, "lr": 1e-3},
+    ),
 )
-
-VIRNET_CLIP = {"restorer": 1e3, "sigma": 1e2}  # the authors', for means over values
 
 VIRNET_DENOISE = Recipe(
     name="virnet-denoise",
@@ -93,35 +66,21 @@ VIRNET_DENOISE = Recipe(
     model=virnet.VIRNet,
     degrade=noniid,
     validate=noisy_25,
-    data=BERKELEY,
-    presets={
-        "quick": Preset(
-            config=virnet.Config(sigma_width=16, widths=(16, 32, 48), blocks=1),
-            steps=300,
-            clip=VIRNET_CLIP,
-        ),
-        "classroom": Preset(
-            config=virnet.Config(sigma_width=16, widths=(32, 64, 96), blocks=1),
-            steps=2400,
-            clip=VIRNET_CLIP,
-        ),
-        "ship": Preset(
-            config=virnet.Config(sigma_width=16, widths=(32, 64, 128), blocks=(1, 1, 2)),
-            steps=22_000,
-            restarts=(16_000,),
-            clip=VIRNET_CLIP,
-        ),
-        "paper": Preset(
-            config=virnet.Config(), steps=1_200_000, size=128, lr=1e-4, warmup=0.04,
-            clip=VIRNET_CLIP, compile=True,
-        ),
-    },
-)  # fmt: skip
+    scores=CBSD68,
+    presets=presets(
+        {size: virnet.Config(sigma_width=16, **unet) for size, unet in UNET.items()}
+        | {"paper": virnet.Config()},
+        {"quick": 300, "classroom": 2400, "ship": 22_000, "paper": 1_200_000},
+        clip=VIRNET_CLIP,
+        ship={"restarts": (16_000,)},
+        paper={"size": 128, "lr": 1e-4, "warmup": 0.04},
+    ),
+)
 
 VIRNET_DENOISE_FREE = replace(
     VIRNET_DENOISE,
     name="virnet-denoise-free",
-    about="The same from dead leaves and the embedded photographs: nothing to download",
+    about="VIRNet from dead leaves and the embedded photographs: nothing to download",
     data=("free",),
     presets={name: VIRNET_DENOISE.presets[name] for name in ("quick", "classroom")}
     | {"ship": replace(VIRNET_DENOISE.presets["classroom"], steps=5000)},
@@ -130,7 +89,7 @@ VIRNET_DENOISE_FREE = replace(
 VIRNET_DENOISE_TRUE_MAP = replace(
     VIRNET_DENOISE,
     name="virnet-denoise-true-map",
-    about="The true noise map for ξ, as the authors train on synthetic noise, and a deeper SNet",
+    about="VIRNet with its authors' ξ for synthetic noise, the true map, and a deeper SNet",
     presets={
         name: replace(preset, config=replace(preset.config, xi="true", sigma_depth=8))
         for name, preset in VIRNET_DENOISE_FREE.presets.items()
@@ -148,26 +107,20 @@ VIRNET_DENOISE_REAL = Recipe(
     model=virnet.VIRNet,
     degrade=photographed,
     validate=photographed_at_night,
-    data=BERKELEY,
-    presets={
-        "quick": Preset(
-            config=virnet.Config(**REAL_WORLD, sigma_width=16, widths=(16, 32, 48), blocks=1),
-            steps=250,
-            clip=VIRNET_CLIP,
-        ),
-        "ship": Preset(
-            config=virnet.Config(**REAL_WORLD, sigma_width=16, widths=(32, 64, 96), blocks=1),
-            steps=4000,
-            clip=VIRNET_CLIP,
-        ),
-        "paper": Preset(
-            config=virnet.Config(**REAL_WORLD, widths=(96, 160, 224, 288)),
-            steps=1_500_000, size=128, lr=1e-4, warmup=0.04, clip=VIRNET_CLIP, compile=True,
-        ),
-    },
-)  # fmt: skip
+    scores=PHOTOGRAPHS,
+    presets=presets(
+        {
+            "quick": virnet.Config(sigma_width=16, **UNET["quick"], **REAL_WORLD),
+            "ship": virnet.Config(sigma_width=16, **UNET["classroom"], **REAL_WORLD),
+            "paper": virnet.Config(widths=(96, 160, 224, 288), **REAL_WORLD),
+        },
+        {"quick": 250, "ship": 4000, "paper": 1_500_000},
+        clip=VIRNET_CLIP,
+        paper={"size": 128, "lr": 1e-4, "warmup": 0.04},
+    ),
+)
 
-VDN_CLIP = {"restorer": 1e3, "sigma": 1e2}
+SMALL_VDN = vdn.Config(network="ResUNet", widths=(32, 64, 96), sigma_width=16)
 
 VDN_DENOISE = Recipe(
     name="vdn-denoise",
@@ -175,29 +128,19 @@ VDN_DENOISE = Recipe(
     model=vdn.VDN,
     degrade=noniid,
     validate=noisy_25,
-    data=BERKELEY,
-    presets={
-        "quick": Preset(
-            config=vdn.Config(network="ResUNet", widths=(16, 32, 48), sigma_width=16),
-            steps=300,
-            clip=VDN_CLIP,
-        ),
-        "classroom": Preset(
-            config=vdn.Config(network="ResUNet", widths=(32, 64, 96), sigma_width=16),
-            steps=2000,
-            clip=VDN_CLIP,
-        ),
-        "ship": Preset(
-            config=vdn.Config(network="ResUNet", widths=(32, 64, 96), sigma_width=16),
-            steps=5000,
-            clip=VDN_CLIP,
-        ),
-        "paper": Preset(
-            config=vdn.Config(), steps=300_000, batch=64, size=128, lr=2e-4, warmup=0.04,
-            clip=VDN_CLIP, compile=True,
-        ),
-    },
-)  # fmt: skip
+    scores=CBSD68,
+    presets=presets(
+        {
+            "quick": replace(SMALL_VDN, widths=(16, 32, 48)),
+            "classroom": SMALL_VDN,
+            "ship": SMALL_VDN,
+            "paper": vdn.Config(),
+        },
+        {"quick": 300, "classroom": 2000, "ship": 5000, "paper": 300_000},
+        clip=VIRNET_CLIP,
+        paper={"batch": 64, "size": 128, "lr": 2e-4, "warmup": 0.04},
+    ),
+)
 
 DENOISING = (
     RESUNET,

@@ -20,8 +20,8 @@ from vbl.models import (
     lud_vae_neighbours,
     supervised,
 )
-from vbl.recipes.denoising import RESTORER_CLIP
-from vbl.recipes.recipe import BERKELEY, Preset, Recipe
+from vbl.recipes.denoising import RESTORER_CLIP, UNET
+from vbl.recipes.recipe import Preset, Recipe, presets
 
 SCALE = 4
 
@@ -162,13 +162,7 @@ def translated_small(
 # Levels at a quarter, half and full resolution are what a CPU can train. h adds less than in the
 # paper, whose noise is stronger.
 SMALL = {"prior": "scale", "std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
-FAINT = {
-    "prior": "scale",
-    "std_x": 10 / 255,
-    "std_y": 7 / 255,
-    "std": 1 / 255,
-    "factors": (4, 2, 1),
-}
+FAINT = {"std_x": 10 / 255, "std_y": 7 / 255, "std": 1 / 255}
 # For a noise whose neighbours are alike: so are those of what hides it, and q knows. Then half as
 # many latents do, and a decoder twice as wide, since what they say need not be as exact.
 ALIKE = {
@@ -181,70 +175,59 @@ ALIKE = {
 }
 # norms of the first fifty steps are larger, later ones mostly smaller
 CLIP = {"content": 1e3, "noise": 1e2, "decoder": 1e3}
-SEEN = {"batch": 32, "size": 32, "lr": 1e-3, "clip": CLIP}
 
 
-def _recipe(
-    name: str,
-    about: str,
-    degrade: Degrade,
-    validate: Degrade,
-    *,
+def _presets(
     steps: int,
+    *,
     size: int = 32,
+    small: Mapping[str, Any] = SMALL,
     ships: Mapping[str, Any] | None = None,
     schedule: Mapping[str, Any] | None = None,
-    neighbours: bool = False,
-    **choices,
-) -> Recipe:
-    seen = SEEN | {"size": size}
-    config = lud_vae_neighbours.Config if neighbours else lud_vae.Config
-    tiny = partial(config, width=24, latent=4, **choices)
-    ship = config(**{"width": 32, "latent": 8, "annealed": 300, **choices, **(ships or {})})
-    return Recipe(
-        name=name,
-        about=about,
-        model=LUDVAENeighbours if neighbours else LUDVAE,
-        degrade=degrade,
-        validate=validate,
-        data=BERKELEY,
-        presets={
-            "quick": Preset(config=tiny(annealed=135), steps=450, **seen),
-            "classroom": Preset(config=tiny(annealed=300), steps=3000, **seen),
-            "ship": Preset(config=ship, steps=steps, **seen | dict(schedule or {})),
-            "paper": Preset(
-                config=config(annealed=10_000, **PAPERS[name]),
-                steps=200_000, size=2 * size, lr=1e-4, warmup=0.0, clip=CLIP, compile=True,
-            ),
+    paper: Mapping[str, Any] | None = None,
+    config: type[lud_vae.Config] = lud_vae.Config,
+) -> dict[str, Preset]:
+    """One task, at every size: what it chooses for all but the paper's, for "ship", for "paper"."""
+    tiny = partial(config, width=24, latent=4, **small)
+    ship = {"width": 32, "latent": 8, "annealed": 300, **small, **(ships or {})}
+    return presets(
+        {
+            "quick": tiny(annealed=135),
+            "classroom": tiny(annealed=300),
+            "ship": config(**ship),
+            "paper": config(annealed=10_000, **(paper or {})),
         },
-    )  # fmt: skip
+        {"quick": 450, "classroom": 3000, "ship": steps, "paper": 200_000},
+        batch=32,
+        size=size,
+        lr=1e-3,
+        clip=CLIP,
+        ship=schedule,
+        paper={"batch": 16, "size": 2 * size, "lr": 1e-4, "warmup": 0.0},
+    )
 
 
-PAPERS = {
-    "lud-vae-correlated": {},
-    "lud-vae-real": {"std_x": FAINT["std_x"], "std_y": FAINT["std_y"], "std": FAINT["std"]},
-    "lud-vae-small": {"std_x": 15 / 255, "std_y": 10 / 255},
-}
+KNOWS = lud_vae_neighbours.Config
+GRAIN = (("cbsd68", {"protocol": "grain"}),)
 
-LUD_VAE_CORRELATED = _recipe(
-    "lud-vae-correlated",
-    "LUD-VAE for a grain it never sees beside the clean picture",
-    grainy_unpaired,
-    grain,
-    steps=6000,
-    ships=ALIKE,
-    neighbours=True,
-    schedule={"batch": 16, "lr": 2e-3},
-    **SMALL,
+LUD_VAE_CORRELATED = Recipe(
+    name="lud-vae-correlated",
+    about="LUD-VAE for a grain it never sees beside the clean picture",
+    model=LUDVAENeighbours,
+    degrade=grainy_unpaired,
+    validate=grain,
+    scores=GRAIN,
+    presets=_presets(6000, ships=ALIKE, schedule={"batch": 16, "lr": 2e-3}, config=KNOWS),
 )
 
-LUD_VAE_REAL = _recipe(
-    "lud-vae-real",
-    "LUD-VAE for the noise of photographs, beside other, clean pictures",
-    photographs_unpaired,
-    slightly_noisy,
-    steps=1200,
-    **FAINT,
+LUD_VAE_REAL = Recipe(
+    name="lud-vae-real",
+    about="LUD-VAE for the noise of photographs, beside other, clean pictures",
+    model=LUDVAE,
+    degrade=photographs_unpaired,
+    validate=slightly_noisy,
+    scores=(("cc15", {}),),  # not PolyU, whose noisy photographs it sees
+    presets=_presets(1200, small=SMALL | FAINT, paper=FAINT),
 )
 
 
@@ -258,53 +241,44 @@ def learn_noise_of(folder: str | Path) -> Recipe:
     return replace(LUD_VAE_REAL, name="lud-vae-photographs", degrade=degrade)
 
 
-LUD_VAE_SMALL = _recipe(
-    "lud-vae-small",
-    "LUD-VAE for what a camera does to small images beside reducing them",
-    small_unpaired,
-    small_pairs,
-    steps=3000,
-    size=32 * SCALE,
-    ships=ALIKE | {"std_x": 20 / 255, "annealed": 600},  # this grain is weaker
-    neighbours=True,
-    schedule={"batch": 16, "lr": 2e-3},
-    **SMALL,
+LUD_VAE_SMALL = Recipe(
+    name="lud-vae-small",
+    about="LUD-VAE for what a camera does to small images beside reducing them",
+    model=LUDVAENeighbours,
+    degrade=small_unpaired,
+    validate=small_pairs,
+    presets=_presets(
+        3000,
+        size=32 * SCALE,
+        ships=ALIKE | {"std_x": 20 / 255, "annealed": 600},  # this grain is weaker
+        schedule={"batch": 16, "lr": 2e-3},
+        paper={"std_x": 15 / 255, "std_y": 10 / 255},
+        config=KNOWS,
+    ),
 )
 
-TINY_RESTORER = supervised.Config("ResUNet", {"widths": (16, 32, 48), "blocks": 1})
-
-
-def denoiser(name: str, about: str, degrade: Degrade, validate: Degrade) -> Recipe:
-    """A small restorer, trained on whatever pairs it is given."""
-
-    def preset(steps: int) -> Preset:
-        return Preset(config=TINY_RESTORER, steps=steps, size=32, clip=RESTORER_CLIP)
-
-    presets = {"quick": preset(400), "ship": preset(1200)}
-    return Recipe(
-        name=name, about=about, model=supervised.Supervised, degrade=degrade, validate=validate,
-        data=BERKELEY, presets=presets,
-    )  # fmt: skip
-
-
-CORRELATED_DENOISER = denoiser(
-    "lud-vae-correlated-denoiser",
-    "A denoiser for the grain, from pairs that lud-vae-correlated has made",
-    partial(translated, by="lud-vae-correlated", pair="added"),
-    grain,
+CORRELATED_DENOISER = Recipe(
+    name="lud-vae-correlated-denoiser",
+    about="A denoiser for the grain, from pairs that lud-vae-correlated has made",
+    model=supervised.Supervised,
+    degrade=partial(translated, by="lud-vae-correlated", pair="added"),
+    validate=grain,
+    scores=GRAIN,
+    presets=presets(
+        dict.fromkeys(("quick", "ship"), supervised.Config("ResUNet", UNET["quick"])),
+        {"quick": 400, "ship": 1200},
+        size=32,
+        clip=RESTORER_CLIP,
+    ),
 )
 
-REAL_DENOISER = denoiser(
-    "lud-vae-real-denoiser",
-    "A denoiser for photographs, from pairs that lud-vae-real has made",
-    partial(translated, by="lud-vae-real", pair="added"),
-    slightly_noisy,
-)
-
-LUD_VAE = (
-    LUD_VAE_CORRELATED,
-    LUD_VAE_REAL,
-    LUD_VAE_SMALL,
+REAL_DENOISER = replace(
     CORRELATED_DENOISER,
-    REAL_DENOISER,
+    name="lud-vae-real-denoiser",
+    about="A denoiser for photographs, from pairs that lud-vae-real has made",
+    degrade=partial(translated, by="lud-vae-real", pair="added"),
+    validate=slightly_noisy,
+    scores=LUD_VAE_REAL.scores,
 )
+
+LUD_VAE = (LUD_VAE_CORRELATED, LUD_VAE_REAL, LUD_VAE_SMALL, CORRELATED_DENOISER, REAL_DENOISER)

@@ -29,7 +29,6 @@ class Preset:
         restarts: Steps at which the rate begins anew, each time with half the peak before
             (Loshchilov and Hutter, "SGDR", 2017).
         clip: Largest gradient norm of each network, by name; see facts on their scale in the book.
-        ema: Decay of the moving average of the weights, or None for the last weights.
         compile: Compile the networks where there is a GPU.
 
     Raises:
@@ -44,7 +43,6 @@ class Preset:
     warmup: float = 0.1
     restarts: tuple[int, ...] = ()
     clip: Mapping[str, float] = field(default_factory=dict)
-    ema: float | None = None
     compile: bool = False
 
     def __post_init__(self):
@@ -74,6 +72,30 @@ class Preset:
         return asdict(self)
 
 
+def presets(
+    configs: Mapping[str, Any],
+    steps: Mapping[str, int],
+    *,
+    ship: Mapping[str, Any] | None = None,
+    paper: Mapping[str, Any] | None = None,
+    **common: Any,
+) -> dict[str, Preset]:
+    """The presets of a recipe, from what they share and what is their own.
+
+    Args:
+        configs: Of the model, by preset.
+        steps: By preset.
+        ship: What "ship" has instead of what is common.
+        paper: The same of "paper", which is compiled.
+        common: What all others share.
+    """
+    own = {"ship": ship or {}, "paper": {"compile": True, **(paper or {})}}
+    return {
+        name: Preset(config=config, steps=steps[name], **common | own.get(name, {}))
+        for name, config in configs.items()
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One experiment.
@@ -86,6 +108,8 @@ class Recipe:
         validate: From held-out crops to what its PSNR is measured on while it trains.
         data: Names of training sets, in order of preference: the first that is on this machine is
             used. "free" needs none.
+        scores: What the trained model is measured on: sets and options of
+            `vbl.evaluation.evaluate`. Empty where no set shows what it can.
         presets: By name.
     """
 
@@ -94,5 +118,6 @@ class Recipe:
     model: Callable[[Any], nn.Module]
     degrade: Degrade
     validate: Degrade
-    data: tuple[str, ...]
+    data: tuple[str, ...] = BERKELEY
+    scores: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     presets: Mapping[str, Preset]

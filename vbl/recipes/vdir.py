@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from vbl.degradations import Degrade, awgn, jpeg, jpeg_luma, photographed, round_sr, turned_sr
+from vbl.degradations import awgn, jpeg, jpeg_luma, photographed, round_sr, turned_sr
 from vbl.models import vdir
-from vbl.recipes.denoising import noisy_25, photographed_at_night
-from vbl.recipes.recipe import BERKELEY, Preset, Recipe
+from vbl.recipes.denoising import PHOTOGRAPHS, noisy_25, photographed_at_night
+from vbl.recipes.recipe import Preset, Recipe, presets
 
 # What a CPU trains: the paper's restorer where images are small, and VIRNet's where they are not.
 # In 400 steps that one learned a decibel more, in less time; any network can be told the code.
@@ -23,98 +23,94 @@ noisy = partial(awgn, std=(5 / 255, 70 / 255))  # the paper's levels, one for ea
 QUALITIES = (10.0, 80.0)  # the paper's, of JPEG
 
 
-def _recipe(
-    name: str,
-    about: str,
-    degrade: Degrade,
-    validate: Degrade,
-    *,
-    steps: int,
-    size: int = 64,
-    paper_size: int = 96,
-    restorer: str = "ResUNet",
-    **config: Any,
-) -> Recipe:
+def _presets(
+    steps: int, *, size: int = 64, paper_size: int = 96, restorer: str = "ResUNet", **config: Any
+) -> dict[str, Preset]:
     """One task of the paper, at every size."""
-    sizes = {"ResUNet": UNET, "RIRNet": RIR}[restorer]
-
-    def preset(options: dict[str, Any], width: int, steps: int) -> Preset:
-        chosen = vdir.Config(**config, width=width, restorer=restorer, options=options)
-        return Preset(config=chosen, steps=steps, size=size, clip=CLIP)
-
-    return Recipe(
-        name=name,
-        about=about,
-        model=vdir.VDIR,
-        degrade=degrade,
-        validate=validate,
-        data=BERKELEY,
-        presets={
-            "quick": preset(sizes["quick"], 16, 300),
-            "classroom": preset(sizes["ship"], 24, 1200),
-            "ship": preset(sizes["ship"], 24, steps),
-            "paper": Preset(
-                config=vdir.Config(**config, adversarial=1e-3),
-                steps=500_000, size=paper_size, lr=2e-4, clip=CLIP, compile=True,
-            ),
+    options = {"ResUNet": UNET, "RIRNet": RIR}[restorer]
+    small = partial(vdir.Config, **config, restorer=restorer)
+    ship = small(width=24, options=options["ship"])
+    return presets(
+        {
+            "quick": small(width=16, options=options["quick"]),
+            "classroom": ship,
+            "ship": ship,
+            "paper": vdir.Config(**config, adversarial=1e-3),
         },
-    )  # fmt: skip
+        {"quick": 300, "classroom": 1200, "ship": steps, "paper": 500_000},
+        size=size,
+        clip=CLIP,
+        paper={"size": paper_size, "lr": 2e-4},
+    )
 
 
-VDIR_DENOISE = _recipe(
-    "vdir-denoise",
-    "VDIR for white noise of every level",
-    noisy,
-    noisy_25,
-    steps=4000,
+def _decompressing(protocol: str, *names: str) -> tuple[tuple[str, dict[str, Any]], ...]:
+    qualities = ({"quality": quality, "protocol": protocol} for quality in (10, 40, 80))
+    return tuple((name, options) for options in qualities for name in names)
+
+
+VDIR_DENOISE = Recipe(
+    name="vdir-denoise",
+    about="VDIR for white noise of every level",
+    model=vdir.VDIR,
+    degrade=noisy,
+    validate=noisy_25,
+    scores=tuple(("cbsd68", {"sigma": sigma}) for sigma in (10, 30, 50, 70)),
+    presets=_presets(4000),
 )
 
-VDIR_REAL = _recipe(
-    "vdir-real",
-    "VDIR for the noise of cameras, of which nothing is told",
-    photographed,
-    photographed_at_night,
-    steps=2000,
-    paper_size=256,
-    known="nothing",
+VDIR_REAL = Recipe(
+    name="vdir-real",
+    about="VDIR for the noise of cameras, learned from a simulated one that tells nothing of it",
+    model=vdir.VDIR,
+    degrade=photographed,
+    validate=photographed_at_night,
+    scores=PHOTOGRAPHS,
+    presets=_presets(2000, paper_size=256, known="nothing"),
 )
 
 VDIR_SR_X2, VDIR_SR_X4 = (
-    _recipe(
-        f"vdir-sr-x{scale}",
-        f"VDIR's blind super-resolution by {scale}: direct sampling, no noise",
-        partial(turned_sr, scale=scale),
-        partial(round_sr, scale=scale, std=0.0),
-        steps=steps,
-        size=32 * scale,
-        paper_size=48 * scale,
-        restorer="RIRNet",
-        scale=scale,
-        known="kernel",
-        detail=DETAIL,
+    Recipe(
+        name=f"vdir-sr-x{scale}",
+        about=f"VDIR's blind super-resolution by {scale}: direct sampling, no noise",
+        model=vdir.VDIR,
+        degrade=partial(turned_sr, scale=scale),
+        validate=partial(round_sr, scale=scale, std=0.0),
+        scores=tuple(
+            (name, {"scale": scale, "kernel": 0, "protocol": "vdir-table-4"})
+            for name in ("set5", "bsd100")
+        ),
+        presets=_presets(
+            3000,
+            size=32 * scale,
+            paper_size=48 * scale,
+            restorer="RIRNet",
+            scale=scale,
+            known="kernel",
+            detail=DETAIL,
+        ),
     )
-    for scale, steps in ((2, 3000), (4, 3000))
+    for scale in (2, 4)
 )
 
-VDIR_JPEG = _recipe(
-    "vdir-jpeg",
-    "VDIR for the luma of JPEG pictures of every quality",
-    partial(jpeg_luma, quality=QUALITIES),
-    partial(jpeg_luma, quality=20.0),
-    steps=6000,
-    channels=1,
-    known="quality",
-    detail=DETAIL,
+VDIR_JPEG = Recipe(
+    name="vdir-jpeg",
+    about="VDIR for the luma of JPEG pictures of every quality",
+    model=vdir.VDIR,
+    degrade=partial(jpeg_luma, quality=QUALITIES),
+    validate=partial(jpeg_luma, quality=20.0),
+    scores=_decompressing("vdir-table-6", "classic5", "live1"),
+    presets=_presets(6000, channels=1, known="quality", detail=DETAIL),
 )
 
-VDIR_JPEG_RGB = _recipe(
-    "vdir-jpeg-rgb",
-    "VDIR for colour pictures in JPEG of every quality",
-    partial(jpeg, quality=QUALITIES),
-    partial(jpeg, quality=20.0),
-    steps=2000,
-    known="quality",
-    detail=DETAIL,
+VDIR_JPEG_RGB = Recipe(
+    name="vdir-jpeg-rgb",
+    about="VDIR for colour pictures in JPEG of every quality",
+    model=vdir.VDIR,
+    degrade=partial(jpeg, quality=QUALITIES),
+    validate=partial(jpeg, quality=20.0),
+    scores=_decompressing("vdir-table-7", "live1"),
+    presets=_presets(2000, known="quality", detail=DETAIL),
 )
 
-VDIR = (VDIR_DENOISE, VDIR_REAL, VDIR_SR_X2, VDIR_SR_X4, VDIR_JPEG, VDIR_JPEG_RGB)
+VDIR = (VDIR_DENOISE, VDIR_SR_X2, VDIR_JPEG, VDIR_REAL, VDIR_JPEG_RGB, VDIR_SR_X4)

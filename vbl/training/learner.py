@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +35,7 @@ class Outcome:
 
 
 class Learner:
-    """A model and everything that moves it: precision, optimisers, clipping, moving average.
+    """A model and everything that moves it: precision, optimisers, clipping.
 
     Args:
         recipe: Names the model.
@@ -56,7 +55,6 @@ class Learner:
             for network in self.model.modules():
                 if isinstance(network, Network):
                     network.compile()
-        self.average = deepcopy(self.model).eval() if preset.ema else None
         self.optimisers = {
             objective: Adam([p for net in networks.values() for p in net.parameters()], fused=True)
             for objective, networks in self.model.objectives().items()
@@ -88,8 +86,6 @@ class Learner:
                     group["lr"] = self.preset.rate(step)
                 self.optimisers[objective].step()
             outcomes.append(Outcome(loss.detach(), elbo, norms))
-        if self.average is not None:
-            self._follow()
         return outcomes[0]
 
     def _forward(self, step: int, batch: Degraded, objective: str) -> Elbo:
@@ -114,38 +110,17 @@ class Learner:
             raise Diverged(f"step {step}: {bad[0]} was not finite {PATIENCE} times in a row")
         return False
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average a little towards the weights; buffers are copied."""
-        ours, theirs = self.average, self.model
-        torch._foreach_lerp_(
-            list(ours.parameters()), list(theirs.parameters()), 1 - self.preset.ema
-        )
-        for mine, new in zip(ours.buffers(), theirs.buffers(), strict=True):
-            mine.copy_(new)
-
-    @property
-    def best(self) -> nn.Module:
-        """The moving average of the model where there is one, else the model itself."""
-        return self.model if self.average is None else self.average
-
     @torch.inference_mode()
     def validate(self, pairs: Iterable[Degraded]) -> float:
-        """Mean PSNR in dB of the model to use on the held-out pairs."""
-        restore = restorer_of(self.best.eval())
+        """Mean PSNR in dB of the model on the held-out pairs."""
+        restore = restorer_of(self.model.eval())
         pairs = [pair.to(self.accelerator.device) for pair in pairs]
         scores = [psnr(restore(pair, None).image, pair.x) for pair in pairs]
         return float(torch.cat(scores).mean())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, average and moments by name: everything a state must hold."""
-        parts = {"model": self.model, "average": self.average}
-        named = {
-            f"{part}.{name}": tensor
-            for part, module in parts.items()
-            if module is not None
-            for name, tensor in module.state_dict().items()
-        }
+        """Weights and moments by name: everything a state must hold."""
+        named = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for objective, optimiser in self.optimisers.items():
             for number, moments in optimiser.state_dict()["state"].items():
                 for name, tensor in moments.items():
@@ -157,8 +132,6 @@ class Learner:
         if not tensors:
             return
         self.model.load_state_dict(_below("model", tensors))
-        if self.average is not None:
-            self.average.load_state_dict(_below("average", tensors))
         for objective, optimiser in self.optimisers.items():
             state = {}
             for name, tensor in _below(f"optimiser.{objective}", tensors).items():

@@ -42,7 +42,7 @@ class Run:
 
     Attributes:
         folder: Where it is kept.
-        model: In evaluation mode; the moving average of the weights where there is one.
+        model: In evaluation mode.
         history: One row for each logged step: step, images, seconds, loss, rate, terms (nats per
             image, of the first process), norms (of the gradients, before clipping) and, twenty
             times in a run, the validation psnr in dB.
@@ -99,13 +99,16 @@ def _run_files(folder: Path) -> list[Path]:
 def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any]:
     """The plan of the run in `folder`, if it is the one that is asked for now.
 
-    What the machine decides (precision, number of shards) stays as the run began it.
+    What the machine decides (precision, number of shards) stays as the run began it. A setting of
+    an older version that was None is no setting.
 
     Raises:
         ValueError: Naming what differs.
     """
     asked = json.loads(json.dumps(asked))  # as JSON holds it: tuples are lists
     earlier = json.loads(json.dumps(earlier))
+    settings, now = earlier["settings"], asked["settings"]
+    earlier["settings"] = {k: v for k, v in settings.items() if k in now or v is not None}
     for key in asked:
         if key not in ("bf16", "shards") and earlier.get(key, asked[key]) != asked[key]:
             found = f"{earlier[key]!r} where {asked[key]!r} was asked for"
@@ -244,7 +247,7 @@ class Journal:
 
     def finish(self) -> Run:
         """Write the weights if all steps are done, and hand over the run."""
-        model, finished = self._learner.best.eval(), self.done == self._steps
+        model, finished = self._learner.model.eval(), self.done == self._steps
         use_bf16(model, False)
         if finished and self._writes:
             about = {**self.plan, "steps": self.done, "seconds": round(self.seconds)}

@@ -18,7 +18,8 @@ from vbl.evaluation import evaluate
 from vbl.evaluation.protocols import option_text
 from vbl.images import CATALOG, DataUnavailable
 from vbl.models import checkpoints
-from vbl.recipes.queue import QUEUE, Job
+from vbl.recipes import Recipe
+from vbl.recipes.queue import QUEUE
 from vbl.training.fit import fit
 from vbl.utils import DATA, INSTALLED, complete_or_absent, sha256
 
@@ -34,7 +35,7 @@ def waiting() -> tuple[str, ...]:
 def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> list[str]:
     """Work through the queue until the time is up; what is unfinished resumes the next time.
 
-    Jobs that need a GPU are left to machines that have one.
+    Those that need a GPU are left to machines that have one.
 
     Args:
         minutes: Time to spend; a run is stopped, resumable, when it is over.
@@ -56,7 +57,7 @@ def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> 
     gpu = device != "cpu" and torch.cuda.is_available()
     for name in waiting():
         job = QUEUE[name]
-        if job.needs_gpu and not gpu:
+        if job.large and not gpu:
             continue
         run = fit(
             job.recipe,
@@ -97,10 +98,11 @@ def ship(run: Path, name: str, *, device: Any = None) -> Path:
     model = checkpoints.load_weights(run / "weights.safetensors", device=device)
     parameters = sum(p.numel() for p in model.parameters())
     facts = {k: v for k, v in model.about.items() if k not in ("model", "config")}
-    facts |= {"why": job.why, "parameters": parameters, "scores": measure(model, job)}
+    facts |= {"why": job.recipe.about, "parameters": parameters}
+    facts["scores"] = measure(model, job.recipe)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    checkpoints.save_weights(path, model, facts, half=job.half)
+    checkpoints.save_weights(path, model, facts, half=job.large)
     if path.stat().st_size > LIMIT_MB * 2**20:
         path.unlink()
         raise ValueError(f"{name}: {parameters:,} parameters make more than {LIMIT_MB} MB")
@@ -111,10 +113,10 @@ def ship(run: Path, name: str, *, device: Any = None) -> Path:
     return path
 
 
-def measure(model: Any, job: Job) -> list[dict[str, Any]]:
-    """Scores of a model on the sets of a job that are on this machine."""
+def measure(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
+    """Scores of a model on the sets of a recipe that are on this machine."""
     scores = []
-    for dataset, options in job.scores:
+    for dataset, options in recipe.scores:
         try:
             report = evaluate(model, dataset, **options)
         except DataUnavailable:
@@ -198,9 +200,9 @@ def _shipped_row(name: str, entry: Mapping[str, Any]) -> str:
 
 def _queue_row(name: str) -> str:
     job = QUEUE[name]
-    command = f"vbl train {job.recipe} --preset {job.preset} --folder runs/{name} --resume"
-    where = "a GPU" if job.needs_gpu else "a CPU will do"
-    return f"| `{name}` | {job.why} | {job.preset} | {where} | `{command}` |"
+    command = f"vbl train {job.recipe.name} --preset {job.preset} --folder runs/{name} --resume"
+    where = "a GPU" if job.large else "a CPU will do"
+    return f"| `{name}` | {job.recipe.about} | {job.preset} | {where} | `{command}` |"
 
 
 def _terms(name: str) -> str:

@@ -1,8 +1,8 @@
 """States of a training run: everything needed to go on, in files that are whole or not used.
 
-A state is one safetensors file (weights, moving average, moments of the optimisers; the rest as
-JSON in its metadata) and beside it its hash, in the format of ``sha256sum``. Both are written under
-temporary names, synced and renamed; the hash comes second, so a state without one is unfinished.
+A state is one safetensors file (weights and moments of the optimisers; the rest as JSON in its
+metadata) and beside it its hash, in the format of ``sha256sum``. Both are written under temporary
+names, synced and renamed; the hash comes second, so a state without one is unfinished.
 """
 
 import json
