@@ -31,41 +31,6 @@ from vbl.degradations.kernels import (
 from vbl.degradations.noise import awgn, correlated, grain, noniid, poisson_gaussian
 from vbl.degradations.noise_maps import case_noise_map, local_variance, training_noise_map
 
-__all__ = [
-    "DEGRADATIONS",
-    "Degrade",
-    "Degraded",
-    "Level",
-    "awgn",
-    "blind_sr",
-    "blurred",
-    "camera",
-    "case_noise_map",
-    "correlated",
-    "defocus_kernel",
-    "gaussian_kernel",
-    "grain",
-    "jpeg",
-    "jpeg_luma",
-    "kernel_parameters",
-    "local_variance",
-    "motion_kernel",
-    "noniid",
-    "photographed",
-    "poisson_gaussian",
-    "printed",
-    "random_gaussian_parameters",
-    "rotated_parameters",
-    "rough_sr",
-    "round_sr",
-    "shaken",
-    "training_noise_map",
-    "turned_sr",
-    "vdir_test_kernels",
-    "virnet_test_kernels",
-    "with_floor",
-]
-
 # Each by its name. What stands here is tested, and measured by `vbl evaluate --protocol NAME`.
 DEGRADATIONS: dict[str, Degrade] = {
     degrade.__name__: degrade

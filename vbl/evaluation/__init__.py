@@ -6,19 +6,3 @@ from vbl.evaluation.protocols import PROTOCOLS
 from vbl.evaluation.reproduce import compare, paper_values, reproduce
 from vbl.evaluation.results import load_result, save_result
 from vbl.evaluation.tables import TABLES
-
-__all__ = [
-    "CONVENTIONS",
-    "PROTOCOLS",
-    "TABLES",
-    "Report",
-    "compare",
-    "evaluate",
-    "load_result",
-    "paper_values",
-    "psnr",
-    "registered",
-    "reproduce",
-    "save_result",
-    "ssim",
-]

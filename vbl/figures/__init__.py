@@ -15,27 +15,3 @@ from vbl.figures.plots import (
     use_style,
 )
 from vbl.figures.widgets import Explore, LiveTerms
-
-__all__ = [
-    "KERNEL_COLOURS",
-    "NOISE_COLOURS",
-    "PALETTE",
-    "Explore",
-    "LiveTerms",
-    "autocorrelation",
-    "histogram_kl",
-    "learning_curves",
-    "linear_r2",
-    "middles",
-    "mmd",
-    "neighbours",
-    "noise_level_function",
-    "noise_profile",
-    "pooled",
-    "show",
-    "show_kernels",
-    "show_maps",
-    "squares",
-    "training_terms",
-    "use_style",
-]

@@ -20,29 +20,3 @@ from vbl.images.datasets import (
 from vbl.images.files import SUFFIXES, UnreadableImage, read, write
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page
-
-__all__ = [
-    "CATALOG",
-    "PHOTOGRAPHS",
-    "SUFFIXES",
-    "DataUnavailable",
-    "ImageSet",
-    "Pixels",
-    "Sample",
-    "UnreadableImage",
-    "dead_leaves",
-    "find_pictures",
-    "linear_to_srgb",
-    "luma",
-    "open_dataset",
-    "open_folder",
-    "open_set",
-    "pack",
-    "photo",
-    "random_crops",
-    "read",
-    "srgb_to_linear",
-    "text_page",
-    "training_set",
-    "write",
-]

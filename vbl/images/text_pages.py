@@ -37,8 +37,6 @@ def text_page(
     Raises:
         ValueError: If a side, `n` or the type is too small.
     """
-    from vbl.images.text_pages import typeset
-
     check_size(size, n)
     if not 4 <= type_size[0] <= type_size[1]:
         raise ValueError(f"type_size: expected 4 <= smallest <= largest, got {type_size}")

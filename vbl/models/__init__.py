@@ -14,24 +14,3 @@ from vbl.models.vdn import VDN
 from vbl.models.virnet import VIRNet
 from vbl.models.virnet_sr import VIRNetSR
 from vbl.models.virnet_sr_learned_width import VIRNetSRLearnedWidth
-
-__all__ = [
-    "LUDVAE",
-    "VDIR",
-    "VDN",
-    "BadCheckpoint",
-    "LUDVAENeighbours",
-    "OnOffModel",
-    "PhotonModel",
-    "Restoration",
-    "Supervised",
-    "VBDeblurNet",
-    "VBDeblurNetLearnedConcentration",
-    "VIRNet",
-    "VIRNetSR",
-    "VIRNetSRLearnedWidth",
-    "check_choices",
-    "load",
-    "load_weights",
-    "save_weights",
-]

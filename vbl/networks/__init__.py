@@ -13,32 +13,3 @@ from vbl.networks.lud_vae import Features, LevelDecoder, Mix, Neighbours, NoiseE
 from vbl.networks.network import Network, append_constants, pad_to_multiple, use_bf16
 from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
 from vbl.networks.rir import RIRNet
-
-__all__ = [
-    "AttentiveBlock",
-    "DeblurNet",
-    "Decoder",
-    "Discriminator",
-    "DnCNN",
-    "Encoder",
-    "Estimator",
-    "FFDNet",
-    "Features",
-    "KernelCode",
-    "KernelNet",
-    "KernelPlainNet",
-    "KernelResNet",
-    "LevelDecoder",
-    "Mix",
-    "Neighbours",
-    "Network",
-    "NoiseEncoder",
-    "RIRNet",
-    "ResBlock",
-    "ResUNet",
-    "SigmaNet",
-    "UNet",
-    "append_constants",
-    "pad_to_multiple",
-    "use_bf16",
-]

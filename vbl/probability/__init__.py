@@ -15,20 +15,3 @@ from vbl.probability.distributions import (
     rsample_inverse_gamma,
 )
 from vbl.probability.elbo import Elbo, per_image
-
-__all__ = [
-    "Elbo",
-    "expected_log_normal",
-    "inverse_gamma_entropy",
-    "inverse_gamma_expected_log",
-    "inverse_gamma_expected_reciprocal",
-    "inverse_gamma_log_prob",
-    "inverse_gamma_mean",
-    "inverse_gamma_mode",
-    "kl_dirichlet",
-    "kl_inverse_gamma",
-    "kl_normal",
-    "per_image",
-    "rsample_dirichlet",
-    "rsample_inverse_gamma",
-]

@@ -18,8 +18,6 @@ from vbl.recipes.super_resolution import SUPER_RESOLUTION
 from vbl.recipes.vdir import VDIR
 from vbl.utils import UnknownName
 
-__all__ = ["RECIPES", "Preset", "Recipe", "find_recipe"]
-
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION, *VDIR, *LUD_VAE, *DEBLURRING)
 }

@@ -13,25 +13,3 @@ from vbl.restoration.methods import CLASSICAL, Method, find_method, restorer_of
 from vbl.restoration.regions import restore_regions
 from vbl.restoration.restore import is_told, restore, scale_of
 from vbl.restoration.tiling import networks_in, receptive_radius, stride, tiles
-
-__all__ = [
-    "CLASSICAL",
-    "Method",
-    "find_method",
-    "is_told",
-    "kernel_of_pair",
-    "least_squares",
-    "networks_in",
-    "non_local_means",
-    "receptive_radius",
-    "restore",
-    "restore_regions",
-    "restorer_of",
-    "richardson_lucy",
-    "scale_of",
-    "stride",
-    "tiles",
-    "total_variation",
-    "wavelet_shrinkage",
-    "wiener",
-]

@@ -3,5 +3,3 @@
 from vbl.training.fit import fit
 from vbl.training.learner import Diverged, Learner
 from vbl.training.run import Run
-
-__all__ = ["Diverged", "Learner", "Run", "fit"]
