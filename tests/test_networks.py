@@ -23,6 +23,7 @@ from vbl.networks import (
     NoiseEncoder,
     ResUNet,
     RIRNet,
+    SigmaNet,
     pad_to_multiple,
     use_bf16,
 )
@@ -327,6 +328,26 @@ def test_a_deblurring_network_hears_what_it_is_told():
     with torch.no_grad():
         first, second = (network(y, code) for code in torch.rand(2, 1, 4).double())
     assert (first - second).abs().max() > 1e-4
+
+
+def test_the_encoder_of_deblur_net_modulates_after_its_blocks_and_the_decoder_before():
+    network, _ = deblurring("told a code")
+    x, code = torch.rand(1, 2, 6, 6).double(), torch.rand(1, 4).double()
+    encoder, decoder = network.encoders[0], network.decoders[0]
+    with torch.no_grad():
+        after = encoder.modulation(x + encoder.blocks(x), code)
+        torch.testing.assert_close(encoder(x, code), after)
+        before = decoder.modulation(x, code)
+        torch.testing.assert_close(decoder(x, code), before + decoder.blocks(before))
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.25])
+def test_the_noise_network_has_the_slope_it_is_given(slope):
+    network = SigmaNet(1, 1, 2, 1, slope=slope)
+    for convolution in network.convolutions:
+        torch.nn.init.dirac_(convolution.weight), torch.nn.init.zeros_(convolution.bias)
+    answer = network(torch.tensor([[[[-1.0, 2.0]]]]))
+    torch.testing.assert_close(answer, torch.tensor([[[[-slope, 2.0]]]]))
 
 
 def test_a_kernels_code_tells_a_kernel_from_its_mirror_image():

@@ -7,6 +7,7 @@ import torch
 from torch.distributions import InverseGamma, Normal, kl_divergence
 
 from vbl.degradations import noniid
+from vbl.models import VIRNet, load
 from vbl.models.vdn import VDN, Config
 
 TINY = Config(widths=(4, 6), sigma_width=4, sigma_depth=3)
@@ -26,6 +27,11 @@ def batch():
 
 def test_the_papers_network_has_the_papers_parameters():
     assert sum(p.numel() for p in VDN().parameters()) == 7_816_780
+
+
+def test_the_slopes_are_the_authors_and_a_shipped_network_keeps_its_own():
+    assert (VDN().sigma.slope, VIRNet().sigma.slope) == (0.2, 0.25)
+    assert load("vdn-denoise").sigma.slope == 0.25
 
 
 def test_every_divergence_is_that_of_the_named_distributions(batch):
