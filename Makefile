@@ -24,8 +24,8 @@ help:   ## show this list
 	@echo "  TORCH=cpu       take PyTorch's CPU wheels;  PYTHON=python3.12 chooses the interpreter"
 
 $(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and \
-	  "Python 3.11 or 3.12 is needed, $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 14) and \
+	  "Python 3.11 to 3.14 is needed (tried on 3.11 and 3.13), $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv is missing (Debian: apt install python3-venv)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) \

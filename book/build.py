@@ -1,24 +1,28 @@
 """Build the book: `make book`, or `.venv/bin/python book/build.py`.
 
-Chapters are executed once and kept in _build/. What a chapter shows depends on the library, the
-data and the installed versions, so kept executions go when one of those changes; kept pages go
-when the book's own machinery changes, or when the last build did not succeed.
+Chapters are executed, once: what one shows depends on its own code, the library, the data and the
+installed versions, and is kept in _build/ until one of them changes. Then Jupyter Book makes the
+pages; those are made anew when the book's own machinery changes, or when the last build failed.
 """
 
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
+LOG = BUILD / "build.log"
+JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
 ARGUMENTS = "build book --config _config.yml -W -n --keep-going"
-SHOWN = re.compile(r"Executing notebook|Executed notebook|WARNING:|ERROR:|CRITICAL:")
+SHOWN = re.compile(r"WARNING:|ERROR:|CRITICAL:")
 # An error report is shown from the first of these phrases to the line before the second.
 REPORTS = {"Exception occurred:": "The full traceback", "An error occurred while": "The above exc"}
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -49,18 +53,19 @@ def image_sets():
         sys.exit(f"VBL_DATA names {folder}, which cannot be read: {reason}")
 
 
-def remove_stale(kind, key, *folders):
-    """Remove the folders if they were made under another key; return the file for this one."""
-    stamp = BUILD / f"{kind}.key"
-    if not stamp.exists() or stamp.read_text() != key:
-        for folder in folders:
-            shutil.rmtree(BUILD / folder, ignore_errors=True)
+def remove_stale_pages(key):
+    """Remove pages that are unfinished or were made under another key; return this one's file."""
     BUILD.mkdir(exist_ok=True)
+    stamp = BUILD / "pages.key"
+    if not stamp.exists() or stamp.read_text() != key:
+        for folder in (".doctrees", "html", "jupyter_execute"):
+            shutil.rmtree(BUILD / folder, ignore_errors=True)
+    stamp.unlink(missing_ok=True)
     return stamp
 
 
 def what_matters(lines, log):
-    """Yield the chapters executed, the warnings and the error reports; log every line."""
+    """Yield the warnings and the error reports; log every line."""
     end = None
     for line in lines:
         log.write(line)
@@ -68,41 +73,66 @@ def what_matters(lines, log):
             end = None
         end = next((REPORTS[start] for start in REPORTS if start in line), end)
         if end or SHOWN.search(line):
-            yield COLOUR.sub("", line.rstrip()).replace(f"{ROOT}/", "")
+            yield COLOUR.sub("", line.rstrip()).replace(f"{ROOT}{os.sep}", "")
 
 
-def run():
+def make_pages(log):
     """Run Jupyter Book, print what matters, and return its exit status."""
-    command = [Path(sys.executable).with_name("jupyter-book"), *ARGUMENTS.split()]
-    environment = {**os.environ, "VBL_STATIC": "1", "PYTHONUNBUFFERED": "1"}
+    command = [*JUPYTER_BOOK, *ARGUMENTS.split()]
+    # Windows reads and writes files in another encoding, unless told
+    environment = {**os.environ, "VBL_STATIC": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
-    log = (BUILD / "build.log").open("w", encoding="utf-8")
-    with log, subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
         try:
             for line in what_matters(process.stdout, log):
                 print(" ", line, flush=True)
         except KeyboardInterrupt:
-            process.terminate()  # it ends its kernel, but may go on to the next chapter
-            with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-                process.wait(timeout=5)
-            process.kill()
-            sys.exit(130)
+            process.terminate()
+            raise
     return process.returncode
 
 
+def build():
+    """Execute what has to be, and make the pages; return what went wrong, a line each."""
+    from chapters import read_chapters  # here, as this takes seconds: a first line is out by now
+    from execute import execute_missing
+
+    sets = image_sets()
+    inputs = digest(["vbl", "data", "requirements.lock"], sys.version, sets)
+    with_equations = digest(["book/equations"], inputs)
+    pages = digest(["_config.yml", "book/_toc.yml", "book/_ext", "book/_static"], with_equations)
+    finished = remove_stale_pages(pages)
+    chapters = read_chapters(ROOT, inputs, with_equations)
+    timeout = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["execute"]["timeout"]
+    with LOG.open("w", encoding="utf-8", buffering=1) as log:
+        executed = execute_missing(chapters, BUILD / ".jupyter_cache", timeout, log)
+        print("Making the pages ...", flush=True)
+        status = make_pages(log)
+    for chapter in sorted(executed, key=lambda chapter: chapter.seconds, reverse=True):
+        print(f"{chapter.seconds:6.0f} s  {chapter.path.stem}")
+    problems = [f"The pages have mistakes; the whole story is in {LOG}"] if status else []
+    problems += [f"{c.path.stem} failed in {c.failure}" for c in executed if c.failure]
+    if not problems:
+        finished.write_text(pages)
+    return problems
+
+
 def main():
-    """Build, say how long it took, and name the page to open."""
+    """Build, say how long it took, name the page to open, and last what went wrong."""
     start = time.monotonic()
-    inputs = digest(["vbl", "data", "requirements.lock"], image_sets())
-    pages = digest(["_config.yml", "book/_toc.yml", "book/_ext", "book/_static"], inputs)
-    remove_stale("executions", inputs, ".jupyter_cache", "jupyter_execute").write_text(inputs)
-    finished = remove_stale("pages", pages, ".doctrees", "html")
-    finished.unlink(missing_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: ends what was started
+    sys.stdout.reconfigure(errors="replace")  # a log on Windows knows few letters
     print("Building the book ...", flush=True)
-    if run():
-        sys.exit(f"The book was not built; the whole story is in {BUILD / 'build.log'}")
-    finished.write_text(pages)
-    print(f"Built in {time.monotonic() - start:.0f} s. Open {BUILD / 'html' / 'index.html'}")
+    try:
+        problems = build()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    spent, index = time.monotonic() - start, BUILD / "html" / "index.html"
+    if not problems:
+        print(f"Built in {spent:.0f} s. Open {index}")
+    elif index.exists():
+        print(f"What there is after {spent:.0f} s: {index}", flush=True)
+    sys.exit("\n".join(problems) or 0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import shlex
 import pytest
 import tiny_runs
 import torch
+from marks import POSIX
 from tiny_runs import TINY
 
 from vbl import recipes
@@ -185,12 +186,14 @@ def test_a_file_where_the_folder_should_be_is_an_error(tiny, capsys):
     assert complaint(LINE.replace("run", "file/run"), capsys) == "file/run: Not a directory"
 
 
+@POSIX
 def test_a_folder_that_cannot_be_written_is_an_error(tiny, capsys):
     tiny_runs.pictures(tiny / "pictures")
     line = LINE.replace("run", "/proc/vbl")  # even root cannot write there
     assert complaint(line, capsys).startswith("/proc/vbl: ")
 
 
+@POSIX
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_no_part_of_a_file(tiny):
     tiny_runs.pictures(tiny / "pictures")

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 import tiny_runs
+from marks import POSIX
 
 from vbl import recipes
 from vbl.cli.commands import Command, Data, Evaluate, Fetch, Restore, Train
@@ -163,6 +164,7 @@ def test_a_run_out_of_time_says_how_to_go_on_and_goes_on(tiny, capsys):
     assert (tiny / "run" / "weights.safetensors").is_file()
 
 
+@POSIX
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_state_and_the_printed_line_goes_on(tiny):
     line = "train tiny --preset quick --folder run --data pictures"

@@ -1,6 +1,8 @@
 """One lock, one set of extras, one version: the files that install the book agree."""
 
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import requires, version
@@ -8,17 +10,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from marks import POSIX
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 import vbl
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def text(name):
+    return (ROOT / name).read_text("utf-8")
+
+
+SETTINGS = tomllib.loads(text("pyproject.toml"))
 PROJECT, SETUPTOOLS = SETTINGS["project"], SETTINGS["tool"]["setuptools"]
 LOCK = {
     name.lower().replace("_", "-"): pin
-    for name, pin in re.findall(r"(?m)^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text())
+    for name, pin in re.findall(r"(?m)^([\w.-]+)==(\S+)$", text("requirements.lock"))
 }
 
 
@@ -59,12 +68,49 @@ def test_everything_that_gets_installed_is_locked():
 
 
 def test_conda_installs_what_make_installs():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load(text("environment.yml"))
     *packages, pip = environment["dependencies"]
     (python,) = [p.removeprefix("python=") for p in packages if p.startswith("python=")]
     assert Requirement("python" + PROJECT["requires-python"]).specifier.contains(python)
-    by_make = re.search(r"-c (\S+) -e \"(\S+)\"", (ROOT / "Makefile").read_text())
+    by_make = re.search(r"-c (\S+) -e \"(\S+)\"", text("Makefile"))
     assert pip["pip"] == [f"--constraint {by_make[1]}", f"--editable {by_make[2]}"]
+
+
+def test_readers_without_make_install_and_build_what_make_does():
+    makefile, readme = text("Makefile"), text("README.md")
+    by_make = re.search(r'install .*(-c requirements\.lock -e "\S+")', makefile)[1]
+    lines = re.search(r"```\npy -m venv \.venv\n(.*?)```", readme, re.DOTALL)[1]
+    assert lines.replace("\\", "/").splitlines() == [
+        f".venv/Scripts/pip install {by_make}",
+        ".venv/Scripts/python book/build.py",
+    ]
+    assert "$(BIN)/python book/build.py" in makefile
+
+
+def test_make_pip_and_the_readme_ask_for_the_same_python():
+    makefile, readme = text("Makefile"), text("README.md")
+    first, last = re.search(r"not \(3, (\d+)\) <= v <= \(3, (\d+)\)", makefile).groups()
+    assert PROJECT["requires-python"] == f">=3.{first},<3.{int(last) + 1}"
+    asked = f"Python 3.{first} to 3.{last}"
+    assert asked in makefile and asked in readme
+
+
+@POSIX
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_make_names_a_python_that_is_too_old_and_what_was_tried(tmp_path):
+    old = tmp_path / "python"
+    code = "import sys; sys.version_info = (3, 10); exec(sys.argv[1])"
+    old.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}' \"$2\"\n")
+    old.chmod(0o755)
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    command = ["make", "book", f"PYTHON={old}"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode
+    assert result.stderr.splitlines()[0] == (
+        "Python 3.11 to 3.14 is needed (tried on 3.11 and 3.13), "
+        f"{old} is 3.10: try make PYTHON=python3.12"
+    )
 
 
 def test_the_installed_torch_is_the_locked_one():
@@ -72,13 +118,13 @@ def test_the_installed_torch_is_the_locked_one():
 
 
 def test_the_citation_names_this_version():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load(text("CITATION.cff"))
     assert citation["version"] == vbl.__version__
 
 
 def test_every_make_target_of_the_readme_exists():
-    targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
-    mentioned = set(re.findall(r"(?m)(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text()))
+    targets = set(re.findall(r"(?m)^([a-z]+):", text("Makefile")))
+    mentioned = set(re.findall(r"(?m)(?:^|`)make ([a-z]+)", text("README.md")))
     assert {"book", "test", "help"} <= mentioned <= targets
 
 

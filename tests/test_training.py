@@ -7,6 +7,7 @@ import signal
 import pytest
 import tiny_runs
 import torch
+from marks import POSIX
 from torch import nn
 
 from vbl.degradations import Degraded
@@ -54,6 +55,7 @@ def without_times(history):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
 
 
+@POSIX
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(folder, whole):
     # The tenth state is written after step 10; the process kills itself in the middle of step 13.
