@@ -93,16 +93,47 @@ def test_what_is_written_is_what_the_model_says(here, capsys, model, channels):
     assert captured.out.splitlines()[1].startswith(line)
 
 
-def test_a_model_without_a_noise_map_writes_none_and_removes_that_of_another(here, capsys):
-    assert vbl("in/000.png --model virnet") == 0
-    assert vbl("in/000.png --model ffdnet --sigma 25 --overwrite") == 0
+def test_a_model_without_a_noise_map_writes_none(here, capsys):
+    assert vbl("in/000.png --model ffdnet --sigma 25") == 0
     assert written(here / "out") == {"000_restored.png", "000_side_by_side.png"}
-    assert capsys.readouterr().out.endswith("\nout/000_restored.png\n")
+    assert capsys.readouterr().out == "out/000_restored.png\n"
     y = images.read("in/000.png")
     with torch.no_grad():
         told = tiny("ffdnet").restore(y, noise_std=torch.tensor(25 / 255))
     difference = images.read("out/000_restored.png") - told.image.clamp(0, 1)
     assert difference.abs().max() < 0.51 / 255
+
+
+def test_files_of_the_user_that_are_not_written_stay(here):
+    """A denoiser writes no kernel, whatever may be called so."""
+    mine = [here / "in" / f"000_{end}" for end in ("kernel.png", "kernel.json", "other.txt")]
+    for path in mine:
+        path.write_bytes(b"mine")
+    assert main(["restore", "in/000.png", "-o", "in", "--model", "virnet", "--overwrite"]) == 0
+    assert main(["restore", "in/000.png", "-o", "in", "--model", "virnet", "--overwrite"]) == 0
+    assert all(path.read_bytes() == b"mine" for path in mine)
+
+
+def test_a_map_of_the_user_is_replaced_only_when_asked_for(here, capsys):
+    (here / "in" / "000_noise_std.png").write_bytes(b"mine")
+    line = ["restore", "in/000.png", "-o", "in", "--model", "virnet"]
+    assert main(line) == 1
+    assert "in/000_noise_std.png exists" in capsys.readouterr().err
+    assert written(here / "in") == {"000.png", "001.png", "000_noise_std.png"}
+    assert (here / "in" / "000_noise_std.png").read_bytes() == b"mine"
+    assert main([*line, "--overwrite"]) == 0
+    assert (here / "in" / "000_noise_std.png").read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("ending", ["restored", "side_by_side", "noise_std", "kernel"])
+def test_an_input_is_never_overwritten(here, capsys, ending):
+    other = here / "in" / f"000_{ending}.png"
+    other.write_bytes((here / "in" / "001.png").read_bytes())
+    before = {path: path.read_bytes() for path in (here / "in").iterdir()}
+    line = ["restore", "in/000.png", str(other), "-o", "in", "--model", "virnet", "--overwrite"]
+    assert main(line) == 1
+    assert f"in/000.png would become in/000_{ending}.png, which" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (here / "in").iterdir()} == before
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 1, 700), (1, 1, 1500, 3)])

@@ -138,7 +138,7 @@ class Restore:
         sigma: Noise level from 0 to 255, for a model that must be told.
         tile: Side of the tiles in which a large photograph is restored; smaller takes less memory.
         ensemble: Average over the eight rotations and reflections.
-        overwrite: Replace what is there of the same names; else such a photograph is refused.
+        overwrite: Replace what is there of the names that are written; else it is refused.
         device: A GPU where there is one, unless given.
     """
 
@@ -160,7 +160,7 @@ class Restore:
             raise UsageError("restore: expected at least one PHOTO")
         model = load(_weights(self.model))
         options = {field.name: getattr(self, field.name) for field in fields(self)[3:]}
-        check_restoration(model, self.photos, **options)
+        check_restoration(model, self.photos, self.out, **options)
         self.out.mkdir(parents=True, exist_ok=True)
         failed = []
         for photo in self.photos:

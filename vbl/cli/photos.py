@@ -9,7 +9,7 @@ parameters and, where that is one number, the standard deviation of the noise.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,24 +32,27 @@ SHOWN = 640  # the longer side of a photograph in a figure, at most, in pixels
 def check_restoration(
     model: nn.Module,
     photos: Sequence[Path],
+    folder: Path,
     *,
     sigma: float | None,
     tile: int,
     device: Any,
     **others: Any,
 ) -> None:
-    """Refuse what would fail for every photograph of a batch, or let one overwrite another.
+    """Refuse what would fail for every photograph of a batch, or overwrite one of them.
 
     Args:
         model: What is to restore them.
         photos: Their files.
+        folder: For what is written.
         sigma: As in `restore_file`.
         tile: As in `vbl.restoration.restore`.
         device: The same.
         others: Options of `restore_file` that fit every model and machine.
 
     Raises:
-        ValueError: When an option does not fit, or two photographs would become one file.
+        ValueError: When an option does not fit, two photographs would become one file, or one
+            would be overwritten by what another becomes.
     """
     find_device(device)
     name = type(model).__name__
@@ -67,6 +70,11 @@ def check_restoration(
         if other is not photo:
             both = f"{other} and {photo} would both become {photo.stem}_restored.png"
             raise ValueError(f"{both}: restore them into different folders")
+    given = {photo.resolve() for photo in photos}
+    for photo in photos:
+        if taken := [path for path in _outputs(photo, folder) if path.resolve() in given]:
+            clash = f"{photo} would become {taken[0]}, which is to be restored itself"
+            raise ValueError(f"{clash}: give another folder")
 
 
 def restore_file(
@@ -86,7 +94,7 @@ def restore_file(
         folder: An existing folder for what is written.
         sigma: Standard deviation of the noise for a model that must be told; here, as on the
             command line, on the scale of 0 to 255.
-        overwrite: Replace what an earlier restoration wrote.
+        overwrite: Replace files of the names that are written; no other file is touched.
         options: Of `vbl.restoration.restore`.
 
     Returns:
@@ -98,9 +106,8 @@ def restore_file(
         ValueError: When the restored values are not finite.
         OSError: When a file cannot be written.
     """
-    there = [path for path in _outputs(photo, folder) if path.exists()]
-    if there and not overwrite:
-        raise FileExistsError(f"{there[0]} exists: give --overwrite to replace it")
+    always = _outputs(photo, folder)[:2]
+    _check_absent(always, overwrite)  # before the work
     noise_std = None if sigma is None else sigma / 255
     with TemporaryDirectory(prefix=".vbl-restore-", dir=folder) as drafts:
         y = read(photo)
@@ -108,13 +115,19 @@ def restore_file(
         small = _shrunk(y)
         del y  # of 24 megapixels it would hold 0.3 GB while the files are written
         _write(restored, small, _outputs(photo, Path(drafts)))
-        for draft, path in zip(_outputs(photo, Path(drafts)), _outputs(photo, folder), strict=True):
-            if draft.exists():
-                draft.replace(path)
-            else:  # a map that an earlier model inferred
-                path.unlink(missing_ok=True)
+        pairs = zip(_outputs(photo, Path(drafts)), _outputs(photo, folder), strict=True)
+        written = {draft: path for draft, path in pairs if draft.exists()}
+        _check_absent(written.values(), overwrite)
+        for draft, path in written.items():
+            draft.replace(path)
     inferred = _noise(restored.noise_std) + _blur(restored)
-    return f"{_outputs(photo, folder)[0]}{inferred}"
+    return f"{always[0]}{inferred}"
+
+
+def _check_absent(paths: Iterable[Path], overwrite: bool) -> None:
+    there = [path for path in paths if path.exists()]
+    if there and not overwrite:
+        raise FileExistsError(f"{there[0]} exists: give --overwrite to replace it")
 
 
 ENDINGS = (
