@@ -10,7 +10,7 @@ __all__ = ["__version__", "load", "restore"]
 
 
 def __getattr__(name: str):
-    """The front door, opened only when used: importing PyTorch takes seconds."""
+    """Import `load` and `restore` on first use only: importing PyTorch takes seconds."""
     if name == "load":
         from vbl.models import load
 
