@@ -255,7 +255,7 @@ class VDIR(nn.Module):
     def bound(
         self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
     ) -> Elbo:
-        """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`, one sample
+        """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`, one sample.
 
         The auxiliary losses are weighted relative to the mean absolute error of the restoration, as
         in the paper, Eq. (18): one unit of that is n_x/b_x nats.
