@@ -1,7 +1,8 @@
 """Variational Bayes for image restoration.
 
 Images are float32 tensors ``(B, C, H, W)`` in [0, 1]; noise levels are in the same units
-(25/255, not 25); randomness is an argument (``generator: torch.Generator | None``).
+(25/255, not 25). Functions that draw random numbers take them from an argument ``generator:
+torch.Generator | None`` on the device of the images; None is PyTorch's global generator.
 """
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
 """Degradations: from a clean image x to a degraded image y and the true parameters.
 
-Each function takes images (B, C, H, W) in [0, 1], draws only from `generator` (which must be on
+Each function takes images x (B, C, H, W) in [0, 1], draws only from `generator` (which must be on
 the images' device) and returns a `Degraded`. Noise is not clipped, except where the real device or
 format clips (`jpeg`, `camera`). Noise levels are standard deviations in the images' units: 25/255.
 """

@@ -28,10 +28,8 @@ def blurred(
     """Blur and white noise: y = k * x + std · n, with symmetric padding of x.
 
     Args:
-        x: Images (B, C, H, W).
         kernel: Kernels (B or 1, 1, k, k); None draws 21 x 21 motion kernels.
         std: Noise level.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If kernels or levels do not fit the images.
@@ -53,10 +51,8 @@ def shaken(
     """Blur by camera shake (by defocus in one image of four), with white Gaussian noise.
 
     Args:
-        x: Images (B, C, H, W).
         size: Side of the kernels. Defocus discs have radii from half a pixel to `size`/3.
         std: Noise level, as in `vbl.degradations.blurred`.
-        generator: Source of randomness.
     """
     check_images(x)
     motion = motion_kernel(size, n=len(x), generator=generator).to(x)
@@ -79,7 +75,6 @@ def printed(
         x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels equal.
         size: As in `shaken`.
         std: As in `shaken`.
-        generator: Source of randomness.
     """
     check_images(x)
     u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
@@ -109,7 +104,6 @@ def blind_sr(
         std: Noise level, or the range to draw it from.
         sampling: "direct" keeps the upper-left pixels, as in the paper; "bicubic" is the
             antialiased cubic downsampling of its public code.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If s does not divide the size, or `sampling` is neither.
@@ -147,7 +141,6 @@ def round_sr(
         std: Noise level.
         size: Side of the kernel in pixels.
         sampling: As in `blind_sr`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `blind_sr`.
@@ -174,7 +167,6 @@ def turned_sr(
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         size: Side of the kernels in pixels.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `blind_sr`.
@@ -200,7 +192,6 @@ def rough_sr(
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         std: Level of the grain, as in `grain`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `blind_sr`.

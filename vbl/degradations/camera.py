@@ -45,11 +45,7 @@ def bayer_masks(h: int, w: int, like: Tensor) -> Float[Tensor, "1 3 h w"]:
 def expose(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     """Noise-free sensor values of an image: inverse transfer curve, colour matrix, gains, mosaic.
 
-    Args:
-        x: RGB images (B, 3, H, W) in [0, 1].
-
-    Returns:
-        RGGB mosaics (B, 1, H, W) in [0, 1], 1 being the sensor's saturation.
+    From RGB images in [0, 1] to RGGB mosaics in [0, 1], 1 being the sensor's saturation.
     """
     inverse = torch.linalg.inv(_colour_matrix(x))
     light = _recolour(srgb_to_linear(x), inverse) / _per_channel(WHITE_BALANCE, x)
@@ -70,7 +66,6 @@ def sense(
         raw: Noise-free sensor values (B, 1, H, W) in [0, 1].
         electrons: Electrons at saturation, (B,): fewer means a higher ISO setting.
         read_std: Standard deviation of the read noise, (B,), in electrons.
-        generator: Source of randomness.
 
     Returns:
         The noisy sensor values in [0, 1], and the variance raw/electrons + (read_std/electrons)²
@@ -105,11 +100,7 @@ _DIAGONAL = (
 def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Interpolate the two missing colours of each pixel, by Malvar, He and Cutler's 5 x 5 filters.
 
-    Args:
-        raw: RGGB mosaics (B, 1, H, W).
-
-    Returns:
-        Colour images (B, 3, H, W); the measured values stay as they are.
+    From RGGB mosaics to colour images; measured values are unchanged.
     """
     filters = raw.new_tensor([_GREEN, _SAME_ROW, _DIAGONAL])
     filters = torch.stack([*filters, filters[1].mT])[:, None] / 8
@@ -133,11 +124,7 @@ def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
 def develop(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
     """The camera's processing: demosaic, white balance, colour matrix, transfer curve, 8 bits.
 
-    Args:
-        raw: RGGB mosaics (B, 1, H, W) in [0, 1].
-
-    Returns:
-        RGB images (B, 3, H, W) in [0, 1], multiples of 1/255.
+    From RGGB mosaics in [0, 1] to RGB images in [0, 1], multiples of 1/255.
     """
     rgb = demosaic(raw) * _per_channel(WHITE_BALANCE, raw)
     light = _recolour(rgb.clamp(0, 1), _colour_matrix(raw)).clamp(0, 1)
@@ -159,7 +146,6 @@ def camera(
         x: RGB images (B, 3, H, W), the scene.
         electrons: Electrons at saturation: 2000 for a good night photograph, 200 for a bad one.
         read_std: Read noise in electrons.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If the images are not RGB, or `electrons` is zero.
@@ -186,7 +172,6 @@ def photographed(
 
     Args:
         x: RGB images (B, 3, H, W), the scene.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `camera`.

@@ -37,7 +37,6 @@ def jpeg(
     Args:
         x: Images (B, C, H, W); rounded to 8 bits first.
         quality: Quality factor 1 ... 95, rounded to an integer.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If a quality lies outside 1 ... 95.
@@ -61,7 +60,6 @@ def jpeg_luma(
     Args:
         x: RGB images (B, 3, H, W), or grey images, which are rounded only.
         quality: As in `jpeg`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `jpeg`.

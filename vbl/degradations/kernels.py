@@ -145,7 +145,6 @@ def motion_kernel(
         n: Number of kernels.
         reach: Largest distance of a path from its centre of mass along rows or columns, in pixels,
             at most (size - 1)/2; None draws it from U(0.4, 1) (size - 1)/2.
-        generator: Source of randomness.
 
     Returns:
         Kernels (n, 1, k, k) that sum to 1.

@@ -29,9 +29,7 @@ def awgn(
     See :eq:`eq-degradation` with H the identity.
 
     Args:
-        x: Images (B, C, H, W).
         std: Noise level: one for all images, one for each, or a range to draw from.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If a level is negative or their number does not fit.
@@ -51,11 +49,9 @@ def noniid(
     """Gaussian noise whose level varies over the image: y = x + σ(pixel) · n.
 
     Args:
-        x: Images (B, C, H, W).
         std_map: Standard deviations (B or 1, 1, H, W); None draws a map.
         case: 1, 2 or 3 for a test map (`noise_maps.case_noise_map`); None for a random training
             map (`noise_maps.training_noise_map`).
-        generator: Source of randomness.
 
     Raises:
         ValueError: If both `std_map` and `case` are given, or the map is negative.
@@ -89,7 +85,6 @@ def poisson_gaussian(
         x: Images (B, C, H, W), taken as linear light.
         photons: Expected count at x = 1.
         read_std: Standard deviation of the read noise.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If `photons` is zero for some image.
@@ -117,9 +112,7 @@ def correlated(
     correlation is 2/3 at a distance of one pixel, 1/6 at two, and 0 further away.
 
     Args:
-        x: Images (B, C, H, W).
         std: Noise level, as in `awgn`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `awgn`.
@@ -147,9 +140,7 @@ def grain(
     Correlated as in `correlated`. LUD-VAE learns it from unpaired images in chapter 7.
 
     Args:
-        x: Images (B, C, H, W).
         std: Level at x = ½.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `awgn`.

@@ -65,7 +65,6 @@ def blur(
     By Fourier transform: its backward pass costs a fifth of a grouped convolution's.
 
     Args:
-        x: Images (B, C, H, W).
         kernel: Kernels (B, 1, k, k), or one for all (1, 1, k, k); k odd, centre in the middle.
         boundary: How the image is padded; see `pad`.
 
@@ -100,7 +99,6 @@ def bicubic_downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor,
     """Antialiased cubic downsampling (Keys' a = -1/2, widened by s), MATLAB's ``imresize``.
 
     Args:
-        x: Images (B, C, H, W).
         scale: s, a divisor of H and W.
 
     Returns:

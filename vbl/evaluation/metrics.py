@@ -126,9 +126,9 @@ def ssim(
     only this reproduces their printed SSIM of the compressed images.
 
     Args:
-        estimate: Images (B, C, H, W), H and W at least the window's side, peak value 1.
-        truth: The true images.
-        convention: A key of `CONVENTIONS`.
+        estimate: As in `psnr`, H and W at least the window's side.
+        truth: As in `psnr`.
+        convention: As in `psnr`.
         scale: As in `psnr`.
 
     Returns:

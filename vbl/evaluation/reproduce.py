@@ -174,11 +174,7 @@ def _kept(name: str, folder: Path | None) -> dict[str, Any]:
 
 
 def compare(name: str, *, folder: Path | None = None) -> Comparison:
-    """The stored rows of a table and the paper's, if any, without computing.
-
-    Args:
-        name: A key of `vbl.evaluation.TABLES`.
-        folder: As in `reproduce`.
+    """The stored rows of a table and the paper's, if any; arguments as in `reproduce`.
 
     Raises:
         UnknownName: When there is no such table.

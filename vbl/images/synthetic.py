@@ -28,7 +28,6 @@ def dead_leaves(
     Args:
         size: Height and width in pixels, at least 1 each.
         n: Number of images.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If a side or `n` is below 1.

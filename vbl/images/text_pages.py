@@ -29,7 +29,6 @@ def text_page(
         size: Height and width in pixels, at least 1 each.
         n: Number of pages.
         type_size: Smallest and largest font size in pixels, at least 4.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If a side, `n` or the font size is too small.

@@ -224,7 +224,6 @@ class LUDVAE(nn.Module):
             temperature: Factor of each sample z_n^l, and so of its mean, as in the authors' code: 0
                 decodes the clean image, 1 the learned degradation, more a stronger one. (The
                 temperature of a density would leave its mean.)
-            generator: Source of randomness.
 
         Raises:
             ValueError: If the temperature is negative.
@@ -262,7 +261,6 @@ class LUDVAE(nn.Module):
         Args:
             y: Degraded images.
             z: Their content; by default that of h(y).
-            generator: Source of randomness.
         """
         if z is None:
             z = self.content(self.hide(y, self.config.std_y, generator=generator))
@@ -360,7 +358,6 @@ class LUDVAE(nn.Module):
             std_x: Noise level of h, as in `vbl.degradations.awgn`; by default that of the training.
                 The paper draws it from a range.
             pair: One of `PAIRS`.
-            generator: Source of randomness.
 
         Raises:
             ValueError: If the temperature is negative, `pair` is unknown, or x is outside [0, 1].

@@ -324,12 +324,7 @@ class VBDeblurNet(nn.Module):
     # 4. Restoration
 
     def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
-        """The posterior mean of z given the mean of h, and that kernel.
-
-        Args:
-            y: Blurred images.
-            inferred: As in `posterior`.
-        """
+        """The posterior mean of z given the mean of h, and that kernel, as in `posterior`."""
         q = self.posterior(y, inferred)
         return Restoration(q.mean, kernel=q.kernel.to(y.dtype))
 

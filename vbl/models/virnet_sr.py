@@ -288,9 +288,7 @@ class VIRNetSR(nn.Module):
     def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
         """The posterior mean of z, the mode of σ² as a standard deviation, the kernel at Λ's mode.
 
-        Args:
-            y: Images (B, 3, h, w).
-            inferred: As in `posterior`.
+        The arguments are those of `posterior`.
         """
         q = self.posterior(y, inferred)
         found = q.inferred

@@ -129,7 +129,6 @@ def crops_of_pairs(
         x: Crops of other photographs; only their number and size are used.
         pairs: As in `learn_to_deblur`.
         size: Side of the kernels.
-        generator: Source of randomness.
     """
     crops = random_crops(_pixels_of(pairs), x.shape[-1], len(x), generator=generator)
     sharp, blurred = crops.chunk(2, 1)

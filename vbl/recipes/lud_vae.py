@@ -36,7 +36,6 @@ def unpaired(x: Tensor, degrade: Degrade, *, generator: torch.Generator | None =
     Args:
         x: An even number of clean crops.
         degrade: Degradation of the second half.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If the number of crops is odd.
@@ -105,7 +104,6 @@ def photographs_unpaired(
     Args:
         x: An even number of clean crops.
         folder: Folder of noisy photographs; by default `noisy_photographs`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If the number of crops is odd.

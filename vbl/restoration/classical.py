@@ -36,9 +36,7 @@ def _denoise(y: Tensor, std: float, restore: Callable[[np.ndarray], np.ndarray])
 def total_variation(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b c h w"]:
     """Rudin, Osher and Fatemi's denoiser :cite:p:`rudin1992nonlinear` by Chambolle's algorithm.
 
-    Args:
-        y: Noisy images.
-        std: Noise level; the weight of the total variation is 0.8 std, near the best.
+    The weight of the total variation is 0.8 std, near the best for photographs.
     """
 
     def restore(v: np.ndarray) -> np.ndarray:
