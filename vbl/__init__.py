@@ -1,7 +1,8 @@
 """Variational Bayes for image restoration.
 
 Images are float32 tensors ``(B, C, H, W)`` in [0, 1]; noise levels are in the same units
-(25/255, not 25); randomness is an argument (``generator: torch.Generator | None``).
+(25/255, not 25). Functions that draw random numbers take them from an argument ``generator:
+torch.Generator | None`` on the device of the images; None is PyTorch's global generator.
 """
 
 __version__ = "0.1.0"
@@ -10,7 +11,7 @@ __all__ = ["__version__", "load", "restore"]
 
 
 def __getattr__(name: str):
-    """The front door, opened only when used: importing PyTorch takes seconds."""
+    """Import `load` and `restore` on first use only: importing PyTorch takes seconds."""
     if name == "load":
         from vbl.models import load
 

@@ -1,7 +1,7 @@
-"""What every part uses: where data lie, whole files, devices, seeds, unknown names.
+"""Helpers for all folders: data location, atomic file writing, devices, seeds, unknown names.
 
-``DATA`` is the folder of what ships: checkpoints, results, values of the papers, the catalogue. It
-lies beside ``vbl`` in a checkout; ``pip install`` puts it inside, and then ``INSTALLED`` is true.
+``DATA`` is the folder of shipped data: checkpoints, results, the papers' values, the catalogue. It
+lies beside ``vbl`` in a checkout and inside ``vbl`` after ``pip install`` (``INSTALLED`` is true).
 """
 
 import difflib
@@ -23,7 +23,7 @@ DATA = (_PACKAGE if INSTALLED else _PACKAGE.parent) / "data"
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[BinaryIO]:
-    """A file under a temporary name in the same folder, renamed to ``path`` once it is on disk."""
+    """Write to a temporary file in the same folder, renamed to `path` once it is on disk."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
@@ -43,25 +43,19 @@ def complete_or_absent(path: Path) -> Iterator[BinaryIO]:
 def randn_like(
     like: Tensor, *, generator: torch.Generator | None, shape: Sequence[int] | None = None
 ) -> Tensor:
-    """Standard normal numbers of a tensor's device and type, from a generator.
-
-    Args:
-        like: Gives device, type and, unless `shape` is given, the shape.
-        generator: Source of randomness, on that device.
-        shape: Another shape.
-    """
+    """Standard normal samples with the device and type of `like`, and its shape or `shape`."""
     shape = like.shape if shape is None else shape
     return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a renaming survive a power cut, where folders can be opened (not on Windows)."""
+    """Flush a renaming to disk, where folders can be opened (not on Windows)."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -71,13 +65,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def find_device(device: Any = None) -> torch.device:
-    """The device a user names, or a GPU where there is one.
-
-    Args:
-        device: "cpu", "cuda" or None.
+    """The device "cpu" or "cuda"; None takes a GPU if there is one.
 
     Raises:
-        ValueError: When it is none of them, or there is no GPU.
+        ValueError: For any other name, or for "cuda" without a GPU.
     """
     if device not in (None, "cpu", "cuda"):
         raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
@@ -87,10 +78,10 @@ def find_device(device: Any = None) -> torch.device:
 
 
 def bf16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there.
+    """Whether bfloat16 is faster than float32 on this device.
 
-    On a CPU its own instructions decide: with them a step takes half the time, without them ten
-    times as long.
+    On a CPU a training step takes half the time with bfloat16 instructions, ten times as long
+    without.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -99,13 +90,13 @@ def bf16_pays(device: torch.device) -> bool:
 
 
 def seeded(device: torch.device | str, *parts: object) -> torch.Generator:
-    """A generator whose stream is a function of `parts`, equal on every machine of its kind."""
+    """A generator seeded by `parts`: the same stream on every machine with this kind of device."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
 class UnknownName(KeyError):
-    """A name that is in no list; the message suggests the closest ones."""
+    """A name that is not in a list; the message suggests the closest known names."""
 
     def __init__(self, what: str, name: object, known: Iterable[str]):
         close = difflib.get_close_matches(str(name).lower(), known)

@@ -1,8 +1,7 @@
-"""The commands of ``vbl``, one class each, of the same name: fields are arguments, the docstring
-is the help, ``run`` does it.
+"""The commands of ``vbl``, one class each: fields are arguments, the docstring is the help page.
 
-What ``run`` returns is the exit code; None is 0. Libraries that take seconds to import are imported
-where a command runs, so that help is instant.
+``run`` executes the command and returns the exit code; None is 0. Libraries that take seconds to
+import are imported in ``run``, so that help is instant.
 """
 
 import json
@@ -16,11 +15,11 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+INTERRUPTED = 130  # exit code after Ctrl-C, as in shells
 
 
 def says(metavar: str) -> Any:
-    """How help shows a value that need not be given; the sentence says what then happens."""
+    """An optional value in the help page, where its sentence describes the default."""
     return arg(metavar=metavar, help_behavior_hint="")
 
 
@@ -32,7 +31,7 @@ Folder = Annotated[Path | None, says("FOLDER")]
 
 
 class UsageError(ValueError):
-    """A line of arguments that cannot be understood."""
+    """Invalid arguments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class Train:
         self._check()
         began = time.monotonic()
         finished, said = self._train_queue() if self.queue else self._train()
-        if os.environ.get("RANK", "0") == "0":  # of the processes of accelerate, one talks
+        if os.environ.get("RANK", "0") == "0":  # only the main process of accelerate prints
             print(said)
         in_time = self.minutes is None or time.monotonic() - began < 60 * self.minutes
         return INTERRUPTED if in_time and not finished else 0
@@ -112,7 +111,7 @@ class Train:
         return False, f"{said}; waiting: {', '.join(waiting())}. To go on:\n  {self.spelled()}"
 
     def spelled(self) -> str:
-        """The line that describes this run."""
+        """The command line of this run."""
         words = ["vbl", "train", *filter(None, [self.recipe])]
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
@@ -292,7 +291,7 @@ class Data:
     what: List | Fetch
 
     def run(self) -> None:
-        """Pass on."""
+        """Run the subcommand."""
         self.what.run()
 
 
@@ -308,7 +307,7 @@ class Info:
     model: Annotated[Positional[str | None], says("MODEL")] = None
 
     def run(self) -> None:
-        """Print lines of a name and a value."""
+        """Print names and values."""
         from vbl.cli.printing import machine_lines, model_lines
         from vbl.models import load
 

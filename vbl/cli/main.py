@@ -1,7 +1,7 @@
-"""The command line: ``vbl train | restore | evaluate | reproduce | data | info``.
+"""The entry point of the command line.
 
-Exit codes: 0; 1 for an error, one line on stderr (VBL_DEBUG=1 shows its traceback); 2 for a line of
-arguments that cannot be understood; 130 after Ctrl-C.
+Exit codes: 0; 1 for an error, one line on stderr (VBL_DEBUG=1 shows its traceback); 2 for invalid
+arguments; 130 after Ctrl-C.
 """
 
 import os
@@ -21,25 +21,22 @@ from vbl.cli.commands import INTERRUPTED, Command, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command and return the exit code.
 
     Args:
         argv: Arguments without the name of the program; by default those of the process.
-
-    Returns:
-        The exit code.
     """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code = parse(argv).run()
-        sys.stdout.flush()  # a closed pipe is noticed here, not after the end
+        sys.stdout.flush()  # raises for a closed pipe here, not at exit
         return code or 0
     except SystemExit as end:  # help was asked for
         return int(end.code or 0)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # whoever reads our output has seen enough
+    except BrokenPipeError:  # the reader of our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
@@ -49,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None = None) -> Command:
-    """The command of `vbl.cli.commands` that a line of arguments describes.
+    """Parse arguments to a command of `vbl.cli.commands`.
 
     Raises:
-        UsageError: When it describes none.
-        SystemExit: After printing the help that was asked for.
+        UsageError: For invalid arguments.
+        SystemExit: After printing help.
     """
     names_as_given = (conf.OmitArgPrefixes, conf.OmitSubcommandPrefixes)
     config = (*names_as_given, conf.FlagCreatePairsOff, conf.DisallowNone)
@@ -69,14 +66,14 @@ def parse(argv: Sequence[str] | None = None) -> Command:
 
 
 def _unboxed(box: str) -> str:
-    """What stands in a box that tyro draws over several lines, without its title, as one line."""
+    """The text of an error box of tyro as one line, without its title."""
     inside = " ".join(line.strip("│ ") for line in box.splitlines()[1:])
     parts = [part.strip(" .") for part in re.split("[╰╯─-]{4,}", inside)]
     return shorten("; ".join(filter(None, parts)), 200)
 
 
 def _is_for_the_user(error: Exception) -> bool:
-    """Whether the message is enough: the input or the machine is at fault, not the program."""
+    """Whether it is an error of the input or the machine, which needs no traceback."""
     return isinstance(error, ValueError | OSError) or type(error).__module__.startswith("vbl.")
 
 

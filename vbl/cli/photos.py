@@ -1,10 +1,10 @@
-"""Photographs in files: each restored, with what was inferred of its noise, to look at and to use.
+"""Restoration of photographs from files to files, with the inferred noise and blur.
 
-Of ``night.jpg`` become ``night_restored.png``, ``night_side_by_side.png`` and, where the model
-infers the noise, its standard deviation at every pixel: ``night_noise_std.npy``, float32 (1 or 3,
-H, W) in the units of an image in [0, 1], and ``night_noise_std.png`` to look at. Where it infers a
-blur kernel: ``night_kernel.png`` to look at and ``night_kernel.json``, the kernel with its
-parameters and, where that is one number, the standard deviation of the noise.
+For ``night.jpg`` it writes ``night_restored.png``, ``night_side_by_side.png`` and, if the model
+infers a noise map, the standard deviations ``night_noise_std.npy``, float32 (1 or 3, H, W) in the
+units of an image in [0, 1], and ``night_noise_std.png``, a plot. If it infers a blur kernel:
+``night_kernel.png``, a plot, and ``night_kernel.json``, the kernel with its parameters and, if that
+is one number, the standard deviation of the noise.
 """
 
 import json
@@ -26,7 +26,7 @@ from vbl.models import Restoration
 from vbl.restoration import is_told, restore
 from vbl.utils import complete_or_absent, find_device
 
-SHOWN = 640  # the longer side of a photograph in a figure, at most, in pixels
+SHOWN = 640  # largest side of a photograph in a figure, in pixels
 
 
 def check_restoration(
@@ -39,16 +39,7 @@ def check_restoration(
     device: Any,
     **others: Any,
 ) -> None:
-    """Refuse what would fail for every photograph of a batch, or overwrite one of them.
-
-    Args:
-        model: What is to restore them.
-        photos: Their files.
-        folder: For what is written.
-        sigma: As in `restore_file`.
-        tile: As in `vbl.restoration.restore`.
-        device: The same.
-        others: Options of `restore_file` that fit every model and machine.
+    """Check options, as in `restore_file`, before any photograph is restored.
 
     Raises:
         ValueError: When an option does not fit, two photographs would become one file, or one
@@ -89,20 +80,19 @@ def restore_file(
     """Restore one photograph; all of its files are written, or none.
 
     Args:
-        model: What restores.
+        model: A model with a method ``restore``.
         photo: The file.
-        folder: An existing folder for what is written.
-        sigma: Standard deviation of the noise for a model that must be told; here, as on the
-            command line, on the scale of 0 to 255.
+        folder: An existing folder for the output.
+        sigma: Noise level, 0 to 255, for a model that needs it.
         overwrite: Replace files of the names that are written; no other file is touched.
-        options: Of `vbl.restoration.restore`.
+        options: Options of `vbl.restoration.restore`.
 
     Returns:
-        A line that names the restored file and says what was inferred in a few numbers.
+        A line with the restored file and a summary of the inferred noise and blur.
 
     Raises:
         UnreadableImage: When the file is not a picture.
-        FileExistsError: When there are files of these names, not to be replaced.
+        FileExistsError: When an output file exists and `overwrite` is false.
         ValueError: When the restored values are not finite.
         OSError: When a file cannot be written.
     """
@@ -113,7 +103,7 @@ def restore_file(
         y = read(photo)
         restored = restore(model, y, noise_std=noise_std, progress=photo.name, **options)
         small = _shrunk(y)
-        del y  # of 24 megapixels it would hold 0.3 GB while the files are written
+        del y  # 0.3 GB for 24 megapixels, not needed while the files are written
         _write(restored, small, _outputs(photo, Path(drafts)))
         pairs = zip(_outputs(photo, Path(drafts)), _outputs(photo, folder), strict=True)
         written = {draft: path for draft, path in pairs if draft.exists()}
@@ -145,12 +135,12 @@ def _outputs(photo: Path, folder: Path) -> tuple[Path, ...]:
 
 
 def _write(restored: Restoration, photo: Tensor, outputs: Sequence[Path]) -> None:
-    """Write all there is; `photo` is the shrunk photograph."""
+    """Write all outputs; `photo` is the downsampled photograph."""
     path, side_by_side, array, drawn, kernel, about_kernel = outputs
-    write(path, restored.image.clamp_(0, 1))  # in place, for the memory
+    write(path, restored.image.clamp_(0, 1))  # in place, to save memory
     std = restored.noise_std
     if std is not None and std.shape[-2:].numel() == 1:
-        std = None  # no map
+        std = None  # one value, not a map
     if std is not None:
         with complete_or_absent(array) as file:
             np.save(file, std[0].cpu().numpy())
@@ -169,7 +159,7 @@ def _write(restored: Restoration, photo: Tensor, outputs: Sequence[Path]) -> Non
 
 
 def _about_kernel(restored: Restoration) -> dict[str, Any]:
-    """What `ENDINGS`' last file holds; lengths in pixels of the restored image."""
+    """The content of ``kernel.json``; lengths in pixels of the restored image."""
     about: dict[str, Any] = {"kernel": restored.kernel[0, 0].tolist()}
     if restored.kernel_parameters is not None:
         values = restored.kernel_parameters[0].tolist()
@@ -180,7 +170,7 @@ def _about_kernel(restored: Restoration) -> dict[str, Any]:
 
 
 def _side_by_side(pictures: Mapping[str, Tensor], std: Tensor | None) -> Figure:
-    """Pictures and a map of the noise, of whatever shape, in a figure of moderate size."""
+    """Pictures and the noise map, of any aspect ratio, in a figure of moderate size."""
     count = len(pictures) + (std is not None)
     height, width = pictures["photograph"].shape[-2:]
     inches = (4 * count, 4 * min(max(height / width, 0.25), 2) + 0.5)
@@ -208,7 +198,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _shrunk(image: Tensor) -> Tensor:
-    """Small enough for a figure, by averages of whole squares of pixels."""
+    """Downsampled to at most `SHOWN` pixels, by averages over squares."""
     factor = math.ceil(max(image.shape[-2:]) / SHOWN)
     return F.avg_pool2d(image, factor, ceil_mode=True).cpu()
 

@@ -1,4 +1,4 @@
-"""What the command line prints: reports, sets, models and machines as lines of text."""
+"""Reports, sets, models and machines as lines of text for the command line."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from vbl.utils import DATA, bf16_pays
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """Scores of each picture, each kernel where there are several, and how they were measured."""
+    """Scores of each picture and of each of several kernels, and the protocol."""
     options = [option_text(*option) for option in report.options.items()]
     yield f"{report.model} on {report.dataset}: {', '.join(options) or 'pairs as they are'}"
     yield f"\n{'':24} {'PSNR':>7} {'SSIM':>7}"
@@ -52,7 +52,7 @@ def _score_line(name: str, row: Mapping[str, Any]) -> str:
 
 
 def machine_lines() -> Iterator[str]:
-    """Versions, device, data, and the names that the other commands take."""
+    """Versions, device, data folders, and names for the other commands."""
     yield _line("vbl", f"{__version__} on Python {python_version()}")
     for library in ("torch", "accelerate", "safetensors", "numpy"):
         yield _line(library, version(library))
@@ -76,26 +76,23 @@ def machine_lines() -> Iterator[str]:
 
 
 def first_test(recipe: str) -> list[str]:
-    """What ``vbl evaluate`` is given to measure what a recipe trains, after its name.
-
-    It is the first of the recipe's scores, or white noise.
-    """
+    """Arguments of ``vbl evaluate`` after MODEL: the first of a recipe's scores, or white noise."""
     scores = (*find_recipe(recipe).scores, ("cbsd68", {"sigma": 25}))
     pictures, options = scores[0]
-    if not os.environ.get("VBL_DATA"):  # what is embedded can be degraded, but holds no pairs
+    if not os.environ.get("VBL_DATA"):  # embedded photographs can be degraded; they are no pairs
         pictures, options = "photographs", options or {"sigma": 25}
     return [pictures, *(word for k, v in options.items() for word in (f"--{k}", str(v)))]
 
 
 def model_lines(model: nn.Module) -> Iterator[str]:
-    """Size of a loaded model, and how it was made."""
+    """Size, configuration and training of a loaded model."""
     yield _line("parameters", f"{sum(p.numel() for p in model.parameters()):,}")
     for name, value in {"config": asdict(model.config), **model.about}.items():
         yield _line(name, value if isinstance(value, str) else json.dumps(value))
 
 
 def set_lines() -> Iterator[str]:
-    """Of each set: whether it is here, what it is, and its terms."""
+    """For each set: whether it is on this machine, its description, its terms."""
     for name, entry in CATALOG.items():
         yield from _set(name, presence(name), entry)
     for name, entry in DOWNLOADS.items():

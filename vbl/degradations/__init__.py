@@ -1,8 +1,8 @@
-"""From a clean image x to a degraded one y, with the truth that made it.
+"""Degradations: from a clean image x to a degraded image y and the true parameters.
 
-Each function takes images (B, C, H, W) in [0, 1], draws only from `generator` (which must live on
-the images' device) and returns a `Degraded`. Noise is never clipped, unless the device that makes
-it clips (`jpeg`, `camera`). Levels are standard deviations in the images' units: 25/255, not 25.
+Each function takes images x (B, C, H, W) in [0, 1], draws only from `generator` (which must be on
+the images' device) and returns a `Degraded`. Noise is not clipped, except where the real device or
+format clips (`jpeg`, `camera`). Noise levels are standard deviations in the images' units: 25/255.
 """
 
 from vbl.degradations.blur import (
@@ -31,7 +31,7 @@ from vbl.degradations.kernels import (
 from vbl.degradations.noise import awgn, correlated, grain, noniid, poisson_gaussian
 from vbl.degradations.noise_maps import case_noise_map, local_variance, training_noise_map
 
-# Each by its name. What stands here is tested, and measured by `vbl evaluate --protocol NAME`.
+# By name. Each entry is tested, and is a protocol of `vbl evaluate --protocol NAME`.
 DEGRADATIONS: dict[str, Degrade] = {
     degrade.__name__: degrade
     for degrade in (

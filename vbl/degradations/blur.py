@@ -1,4 +1,4 @@
-"""Blur: shaken, out of focus, printed, and reduced after it."""
+"""Degradations by blur: camera shake, defocus, blurred pages, blur with downsampling."""
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from vbl.degradations.kernels import (
 from vbl.degradations.noise import add_white_noise, grain
 from vbl.degradations.operators import SAMPLINGS, blur, check_scale
 
-SHAKE = 9  # side of a shaking hand's kernels: what a CPU learns to undo within an hour
+SHAKE = 9  # side of the motion kernels: deblurring them is learned on a CPU within an hour
 
 
 def blurred(
@@ -25,14 +25,11 @@ def blurred(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Blur and white noise: y = k * x + std · n, x continued symmetrically past its edges.
+    """Blur and white noise: y = k * x + std · n, with symmetric padding of x.
 
     Args:
-        x: Images (B, C, H, W).
-        kernel: Kernels (B or 1, 1, k, k), for instance Gaussian ones; None draws 21 x 21 motion
-            kernels.
+        kernel: Kernels (B or 1, 1, k, k); None draws 21 x 21 motion kernels.
         std: Noise level.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If kernels or levels do not fit the images.
@@ -51,13 +48,11 @@ def shaken(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """As a shaking hand takes it, one picture in four a badly focused lens instead; with noise.
+    """Blur by camera shake (by defocus in one image of four), with white Gaussian noise.
 
     Args:
-        x: Images (B, C, H, W).
-        size: Side of the kernels. Discs have radii from half a pixel to a third of it.
+        size: Side of the kernels. Defocus discs have radii from half a pixel to `size`/3.
         std: Noise level, as in `vbl.degradations.blurred`.
-        generator: Source of randomness.
     """
     check_images(x)
     motion = motion_kernel(size, n=len(x), generator=generator).to(x)
@@ -74,13 +69,12 @@ def printed(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """The same of grey pages, in ink and on paper of any colour.
+    """Grey text pages in random colours of ink and paper, degraded as by `shaken`.
 
     Args:
-        x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels alike.
+        x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels equal.
         size: As in `shaken`.
-        std: As there.
-        generator: Source of randomness.
+        std: As in `shaken`.
     """
     check_images(x)
     u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
@@ -101,16 +95,15 @@ def blind_sr(
 ) -> Degraded:
     """Blur, downsample, add noise: y = (k * x)↓s + std · n, VIRNet's Eq. (6).
 
-    The image is continued symmetrically past its edges, as in VIRNet's public code.
+    The image is padded symmetrically, as in VIRNet's public code.
 
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         kernel: Kernels (B or 1, 1, k, k); None draws VIRNet's random Gaussian ones (Eq. 27).
         std: Noise level, or the range to draw it from.
-        sampling: "direct" keeps the upper-left pixels as the paper says; "bicubic" is the
+        sampling: "direct" keeps the upper-left pixels, as in the paper; "bicubic" is the
             antialiased cubic downsampling of its public code.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If s does not divide the size, or `sampling` is neither.
@@ -139,7 +132,7 @@ def round_sr(
     sampling: str = "direct",
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """`blind_sr` with one round Gaussian for every image.
+    """`blind_sr` with the same isotropic Gaussian kernel for every image.
 
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
@@ -148,7 +141,6 @@ def round_sr(
         std: Noise level.
         size: Side of the kernel in pixels.
         sampling: As in `blind_sr`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `blind_sr`.
@@ -166,16 +158,15 @@ def turned_sr(
     size: int = 15,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """`blind_sr` with random turned Gaussians, as VDIR trains on: no noise, direct sampling.
+    """`blind_sr` with random rotated Gaussians, as in VDIR's training: no noise, direct sampling.
 
-    The variances along the axes of the kernels are uniform: of the longer one in (0.5, 2.5 s)
-    pixels², of the shorter one between 0.5 and the longer.
+    The variance along the longer axis of a kernel is uniform in (0.5, 2.5 s) pixels², that along
+    the shorter axis between 0.5 and the longer.
 
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         size: Side of the kernels in pixels.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `blind_sr`.
@@ -195,13 +186,12 @@ def rough_sr(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """A camera whose small images nobody has pairs of: a wide blur, every s-th pixel, `grain`.
+    """Wide blur, direct downsampling, `grain`: a camera for which no training pairs exist.
 
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         std: Level of the grain, as in `grain`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `blind_sr`.

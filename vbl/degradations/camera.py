@@ -1,8 +1,8 @@
-"""A small digital camera: what happens between the light and the picture file.
+"""A simulated digital camera, from the scene to the image file.
 
-`expose` turns a picture back into what the sensor would see, `sense` adds the sensor's noise,
-`develop` is the camera's own processing. Their composition makes noise that depends on the
-signal, is correlated between pixels and channels, and is not Gaussian.
+`expose` inverts the processing to noise-free sensor values, `sense` adds the sensor's noise,
+`develop` is the camera's processing. Together they make noise that depends on the signal, is
+correlated between pixels and channels, and is not Gaussian.
 """
 
 import torch
@@ -15,7 +15,7 @@ from vbl.degradations.operators import pad
 from vbl.images import linear_to_srgb, srgb_to_linear
 from vbl.utils import randn_like
 
-# Red and blue light reach the sensor weaker than green; white balance multiplies them back.
+# The sensor is less sensitive to red and blue than to green; these gains compensate.
 WHITE_BALANCE = (2.0, 1.0, 1.6)
 
 # Camera colours to linear sRGB; every row sums to 1, so that white stays white.
@@ -35,7 +35,7 @@ def _colour_matrix(like: Tensor) -> Tensor:
 
 
 def bayer_masks(h: int, w: int, like: Tensor) -> Float[Tensor, "1 3 h w"]:
-    """Which of R, G, B each pixel of an RGGB sensor sees, as (1, 3, H, W) of 0 and 1."""
+    """Which of R, G, B each pixel of an RGGB sensor measures: (1, 3, H, W) of 0 and 1."""
     row = torch.arange(h, device=like.device)[:, None] % 2
     col = torch.arange(w, device=like.device)[None, :] % 2
     red, blue = (row == 0) & (col == 0), (row == 1) & (col == 1)
@@ -43,13 +43,9 @@ def bayer_masks(h: int, w: int, like: Tensor) -> Float[Tensor, "1 3 h w"]:
 
 
 def expose(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """The noise-free sensor values behind a picture: inverse curve, colours, gains, mosaic.
+    """Noise-free sensor values of an image: inverse transfer curve, colour matrix, gains, mosaic.
 
-    Args:
-        x: RGB images (B, 3, H, W) in [0, 1].
-
-    Returns:
-        RGGB mosaics (B, 1, H, W) in [0, 1], 1 being the sensor's saturation.
+    From RGB images in [0, 1] to RGGB mosaics in [0, 1], 1 being the sensor's saturation.
     """
     inverse = torch.linalg.inv(_colour_matrix(x))
     light = _recolour(srgb_to_linear(x), inverse) / _per_channel(WHITE_BALANCE, x)
@@ -64,13 +60,12 @@ def sense(
     *,
     generator: torch.Generator | None = None,
 ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
-    """Count photons, add the electronics' noise, digitise to 12 bits.
+    """Add photon noise and read noise, digitise to 12 bits.
 
     Args:
         raw: Noise-free sensor values (B, 1, H, W) in [0, 1].
         electrons: Electrons at saturation, (B,): fewer means a higher ISO setting.
         read_std: Standard deviation of the read noise, (B,), in electrons.
-        generator: Source of randomness.
 
     Returns:
         The noisy sensor values in [0, 1], and the variance raw/electrons + (read_std/electrons)²
@@ -103,17 +98,13 @@ _DIAGONAL = (
 
 
 def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Fill in the two missing colours of each pixel by Malvar, He and Cutler's 5 x 5 filters.
+    """Interpolate the two missing colours of each pixel, by Malvar, He and Cutler's 5 x 5 filters.
 
-    Args:
-        raw: RGGB mosaics (B, 1, H, W).
-
-    Returns:
-        Colour images (B, 3, H, W); the measured values stay as they are.
+    From RGGB mosaics to colour images; measured values are unchanged.
     """
     filters = raw.new_tensor([_GREEN, _SAME_ROW, _DIAGONAL])
     filters = torch.stack([*filters, filters[1].mT])[:, None] / 8
-    # Reflection keeps the mosaic's pattern intact past the edge.
+    # Padding by reflection continues the mosaic's pattern.
     green, row, diagonal, column = F.conv2d(pad(raw, 2), filters).unbind(1)
     red, _, blue = bayer_masks(*raw.shape[-2:], raw)[0].bool()
     measured, even_row = raw[:, 0], torch.arange(raw.shape[-2], device=raw.device)[:, None] % 2 == 0
@@ -133,11 +124,7 @@ def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
 def develop(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
     """The camera's processing: demosaic, white balance, colour matrix, transfer curve, 8 bits.
 
-    Args:
-        raw: RGGB mosaics (B, 1, H, W) in [0, 1].
-
-    Returns:
-        RGB images (B, 3, H, W) in [0, 1], multiples of 1/255.
+    From RGGB mosaics in [0, 1] to RGB images in [0, 1], multiples of 1/255.
     """
     rgb = demosaic(raw) * _per_channel(WHITE_BALANCE, raw)
     light = _recolour(rgb.clamp(0, 1), _colour_matrix(raw)).clamp(0, 1)
@@ -151,16 +138,14 @@ def camera(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """A photograph as a small camera would take it: photon and read noise, then its processing.
+    """A simulated camera: photon and read noise on the sensor, then the camera's processing.
 
-    The clean image returned went through the same camera without noise, so that y - x is the
-    noise and nothing else.
+    The clean image x that is returned is the same camera's without noise, so y - x is noise alone.
 
     Args:
         x: RGB images (B, 3, H, W), the scene.
-        electrons: Electrons at saturation; 2000 is a good night shot, 200 a bad one.
+        electrons: Electrons at saturation: 2000 for a good night photograph, 200 for a bad one.
         read_std: Read noise in electrons.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If the images are not RGB, or `electrons` is zero.
@@ -183,11 +168,10 @@ DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at nig
 def photographed(
     x: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
 ) -> Degraded:
-    """`camera` at every light, each power of ten as often as the next.
+    """`camera` with log-uniform exposure, from 200 to 20,000 electrons at saturation.
 
     Args:
         x: RGB images (B, 3, H, W), the scene.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `camera`.

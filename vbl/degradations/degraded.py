@@ -1,4 +1,4 @@
-"""What a degradation returns, and what all of them check."""
+"""`Degraded`, the result of every degradation, and the checks of their arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ Level = float | tuple[float, float] | Float[Tensor, " levels"]
 
 @dataclass(frozen=True)
 class Degraded:
-    """A degraded image and everything that is known about how it came to be.
+    """Degraded images, their clean images and the true parameters of the degradation.
 
     Attributes:
-        y: Observed images (B, C, h, w).
-        x: Clean images (B, C, H, W) behind them.
+        y: Degraded images (B, C, h, w).
+        x: Clean images (B, C, H, W).
         noise_var: Variance of the noise at each value of y, broadcastable to it; None where the
             degradation is not additive noise (`jpeg`) or its variance has no formula (`camera`).
         kernel: Blur kernels (B, 1, k, k), or None.
@@ -35,7 +35,7 @@ class Degraded:
     truth: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Degraded":
-        """The same on another device."""
+        """A copy on another device."""
         values = vars(self) | {"truth": {k: v.to(device) for k, v in self.truth.items()}}
         return Degraded(
             **{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()}
@@ -58,7 +58,11 @@ def check_images(x: Tensor) -> None:
 
 
 def one_per_image(level: Level, x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One value per image, (B,), of the images' type."""
+    """A level as one value per image, (B,), of the images' type.
+
+    Raises:
+        ValueError: If a value is negative or NaN, or their number does not fit.
+    """
     b = len(x)
     if isinstance(level, tuple):
         low, high = level

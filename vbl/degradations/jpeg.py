@@ -1,4 +1,4 @@
-"""JPEG and back, of colours or of the luma alone."""
+"""JPEG compression, of colour images or of the luma."""
 
 import io
 
@@ -32,12 +32,11 @@ def jpeg(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """JPEG compression and back, by Pillow's encoder on the CPU.
+    """JPEG compression and decompression, by Pillow on the CPU.
 
     Args:
         x: Images (B, C, H, W); rounded to 8 bits first.
         quality: Quality factor 1 ... 95, rounded to an integer.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If a quality lies outside 1 ... 95.
@@ -56,12 +55,11 @@ def jpeg_luma(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """`jpeg` of the luma, whose 8 bits are also the clean image (B, 1, H, W).
+    """`jpeg` of the luma; the clean image is the luma in 8 bits, (B, 1, H, W).
 
     Args:
-        x: RGB images (B, 3, H, W), or grey ones, which are rounded only.
+        x: RGB images (B, 3, H, W), or grey images, which are rounded only.
         quality: As in `jpeg`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `jpeg`.

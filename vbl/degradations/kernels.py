@@ -1,6 +1,6 @@
-"""Blur kernels: Gaussian ones from their parameters Λ and back, motion paths, discs, test kernels.
+"""Blur kernels: Gaussians and their parameters Λ, motion, defocus, the papers' test kernels.
 
-λ₁ runs along x = columns, λ₂ along y = rows. Kernels are (B, 1, k, k), k odd, sum 1.
+λ₁ is along x (columns), λ₂ along y (rows). Kernels are (B, 1, k, k), k odd, sum 1.
 """
 
 import math
@@ -26,8 +26,8 @@ def gaussian_kernel(
 ) -> Float[Tensor, "b 1 size size"]:
     """k = g(Λ), the anisotropic Gaussian kernel of VIRNet's Eq. (7) and Eq. (8).
 
-    Written as a softmax of the exponent, so that it sums to one, is differentiable and needs
-    no matrix inverse.
+    Computed as a softmax of the exponent: it sums to one, is differentiable and needs no matrix
+    inverse.
 
     Args:
         lambda1_sq: Variances along x (columns), (B,), in pixels², positive.
@@ -55,16 +55,15 @@ def gaussian_kernel(
 def kernel_parameters(
     kernel: Float[Tensor, "b 1 k k"],
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
-    """Second moments (λ₁², λ₂², ρ) of any kernel about its own centre of mass.
+    """Second moments (λ₁², λ₂², ρ) of any kernel about its centre of mass.
 
-    The inverse of `gaussian_kernel` where the kernel fits its support.
+    The inverse of `gaussian_kernel`, if the Gaussian is not truncated by the kernel's support.
 
     Args:
         kernel: Kernels (B, 1, k, k) that sum to 1.
 
     Returns:
-        λ₁² and λ₂² in pixels² and ρ, each (B,). ρ is NaN for a kernel without extent along one
-        axis, such as a delta: it has no correlation.
+        λ₁² and λ₂² in pixels² and ρ, each (B,). ρ is NaN where a variance is 0, as for a delta.
     """
     k = kernel[:, 0]
     r = _offsets(k.shape[-1], k)
@@ -79,11 +78,11 @@ def kernel_parameters(
 def rotated_parameters(
     l1: Float[Tensor, " b"], l2: Float[Tensor, " b"], theta: Float[Tensor, " b"]
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
-    """Λ of a Gaussian with axes l₁, l₂ turned by θ: Σ = U diag(l₁², l₂²) Uᵀ, VIRNet's Eq. (27).
+    """Λ of a Gaussian with axes l₁, l₂ rotated by θ: Σ = U diag(l₁², l₂²) Uᵀ, VIRNet's Eq. (27).
 
     Args:
         l1: Standard deviation along the first axis, (B,), in pixels, positive.
-        l2: The same along the second axis.
+        l2: Standard deviation along the second axis, as `l1`.
         theta: Angle of the first axis from x towards y (that is, from right to down), (B,), rad.
 
     Returns:
@@ -101,9 +100,9 @@ def random_gaussian_parameters(
     """Training kernels of VIRNet: l₁, l₂ ~ U(smallest, s), θ ~ U[0, π) (Eq. 27).
 
     Args:
-        b: How many.
+        b: Number of kernels.
         scale: The scale factor s of the super-resolution task.
-        smallest: Lower end of the axes in pixels; 0 would be a Dirac and has no density.
+        smallest: Lower limit of l₁, l₂ in pixels; 0 would give a Dirac, which has no density.
         generator: Source of randomness (and its device).
 
     Returns:
@@ -116,16 +115,11 @@ def random_gaussian_parameters(
 
 
 def virnet_test_kernels(scale: int) -> Float[Tensor, "7 1 21 21"]:
-    """The seven kernels on which VIRNet's super-resolution tables are measured (side 21).
+    """The seven test kernels of VIRNet's super-resolution tables at scale s, (7, 1, 21, 21).
 
-    Three isotropic ones of std 0.4 s, 0.6 s and 0.8 s, and four anisotropic ones:
-    (0.4 s, 0.2 s) at 0°, (0.6 s, 0.3 s) at 135°, (0.8 s, 0.4 s) at 45° and at 90°.
-
-    Args:
-        scale: The scale factor s.
-
-    Returns:
-        Kernels (7, 1, 21, 21), computed in float64 and returned in float32.
+    Three are isotropic, with standard deviations 0.4 s, 0.6 s and 0.8 s, and four anisotropic:
+    (0.4 s, 0.2 s) at 0°, (0.6 s, 0.3 s) at 135°, (0.8 s, 0.4 s) at 45° and at 90°. Computed in
+    float64, returned in float32.
     """
     axes = [(0.4, 0.4, 0), (0.6, 0.6, 0), (0.8, 0.8, 0)]
     axes += [(0.4, 0.2, 0), (0.6, 0.3, 135), (0.8, 0.4, 45), (0.8, 0.4, 90)]
@@ -141,17 +135,16 @@ def motion_kernel(
     reach: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "n 1 size size"]:
-    """The path of a shaking hand: a smooth random walk, drawn with bilinear weights.
+    """Motion kernels of camera shake: a smooth random walk, rasterised with bilinear weights.
 
     The velocity follows an Ornstein-Uhlenbeck process in each coordinate. The centre of mass
-    lies in the middle of the kernel, so that blurring and deblurring do not shift the picture.
+    lies in the middle of the kernel, so that blurring and deblurring do not shift the image.
 
     Args:
         size: Side k, odd, at least 3.
         n: Number of kernels.
-        reach: How far a path goes from its centre of mass along rows or columns, in pixels, at
-            most (size - 1)/2; None draws it from U(0.4, 1) (size - 1)/2.
-        generator: Source of randomness.
+        reach: Largest distance of a path from its centre of mass along rows or columns, in pixels,
+            at most (size - 1)/2; None draws it from U(0.4, 1) (size - 1)/2.
 
     Returns:
         Kernels (n, 1, k, k) that sum to 1.
@@ -182,7 +175,7 @@ def _smooth_walk(n: int, steps: int, generator, device) -> Tensor:
 
 
 def _draw(path: Tensor, size: int) -> Tensor:
-    """Spread every point of the paths (n, t, 2) over its four nearest pixels."""
+    """Rasterise paths (n, t, 2): each point is spread over its four nearest pixels."""
     r = _offsets(size, path)
     wx = (1 - (path[:, :, 0, None] - r).abs()).clamp_min(0)
     wy = (1 - (path[:, :, 1, None] - r).abs()).clamp_min(0)
@@ -191,16 +184,16 @@ def _draw(path: Tensor, size: int) -> Tensor:
 
 
 def defocus_kernel(radius: Float[Tensor, " b"], size: int) -> Float[Tensor, "b 1 size size"]:
-    """What a point becomes where a lens is out of focus: an even disc.
+    """The blur kernel of a lens out of focus: a uniform disc.
 
-    A pixel that the edge crosses counts by how far it lies inside, along the line to the centre.
+    A pixel on the disc's edge is weighted by the part of it inside, measured along its radius.
 
     Args:
-        radius: Of the discs in pixels, (B,), at least 0 and at most (size - 1)/2.
+        radius: Radii of the discs in pixels, (B,), at least 0 and at most (size - 1)/2.
         size: Side k of the kernel, odd.
 
     Returns:
-        Kernels (B, 1, k, k) that sum to 1; a Dirac's at a radius of 0.
+        Kernels (B, 1, k, k) that sum to 1; a Dirac for a radius of 0.
 
     Raises:
         ValueError: If `size` is even or below 1, or a disc does not fit in it.
@@ -214,28 +207,22 @@ def defocus_kernel(radius: Float[Tensor, " b"], size: int) -> Float[Tensor, "b 1
 
 
 def with_floor(kernel: Float[Tensor, "b 1 k k"], floor: float) -> Float[Tensor, "b 1 k k"]:
-    """k̃ = (k + δ)/(1 + δ d'), positive at all d' entries: the mean of a Dirichlet distribution.
+    """k̃ = (k + δ)/(1 + δ d'), positive at all d' entries; VBDeblurNet's Eq. (6).
 
-    Zeros have none, and most entries of a motion kernel are zeros; VBDeblurNet's Eq. (6).
+    The mean of a Dirichlet distribution has no zeros, but most entries of a motion kernel are zero.
 
     Args:
-        kernel: Kernels (B, 1, k, k) that sum to 1.
-        floor: δ > 0. It takes a share of δ d' of the kernel away: choose 0.1 to 1 per cent.
-
-    Returns:
-        Kernels (B, 1, k, k) that sum to 1.
+        kernel: Kernels (B, 1, k, k) that sum to 1, as do those returned.
+        floor: δ > 0. It moves a share δ d' of the kernel's mass: choose 0.1 to 1 per cent.
     """
     return (kernel + floor) / (1 + floor * kernel[0].numel())
 
 
 def vdir_test_kernels(scale: int) -> Float[Tensor, "2 1 15 15"]:
-    """The two kernels of VDIR's tables: one isotropic, one turned by -0.5 rad.
+    """The two kernels of VDIR's tables, at any `scale`: one isotropic, one rotated by -0.5 rad.
 
-    The paper's "widths" 2.0 and (4.0, 1.0) are variances in pixels²: as such they give its bicubic
-    row, as standard deviations they do not.
-
-    Args:
-        scale: The scale factor; the kernels do not depend on it.
+    The paper's "widths" 2.0 and (4.0, 1.0) are variances in pixels²: as variances they reproduce
+    its bicubic row, as standard deviations they do not.
     """
     l1_sq, l2_sq, theta = torch.tensor([(2.0, 2.0, 0.0), (4.0, 1.0, -0.5)], dtype=torch.float64).T
     return gaussian_kernel(*rotated_parameters(l1_sq.sqrt(), l2_sq.sqrt(), theta), 15).float()

@@ -1,4 +1,4 @@
-"""Noise: white, uneven, photons, correlated, grain."""
+"""Additive noise: white, spatially varying, Poisson-Gaussian, correlated, signal-dependent."""
 
 import torch
 from jaxtyping import Float
@@ -29,9 +29,7 @@ def awgn(
     See :eq:`eq-degradation` with H the identity.
 
     Args:
-        x: Images (B, C, H, W).
-        std: Noise level, one for all images, one for each, or a range to draw from.
-        generator: Source of randomness.
+        std: Noise level: one for all images, one for each, or a range to draw from.
 
     Raises:
         ValueError: If a level is negative or their number does not fit.
@@ -48,14 +46,12 @@ def noniid(
     case: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Gaussian noise whose level changes over the image: y = x + σ(pixel) · n.
+    """Gaussian noise whose level varies over the image: y = x + σ(pixel) · n.
 
     Args:
-        x: Images (B, C, H, W).
         std_map: Standard deviations (B or 1, 1, H, W); None draws a map.
         case: 1, 2 or 3 for a test map (`noise_maps.case_noise_map`); None for a random training
             map (`noise_maps.training_noise_map`).
-        generator: Source of randomness.
 
     Raises:
         ValueError: If both `std_map` and `case` are given, or the map is negative.
@@ -81,15 +77,14 @@ def poisson_gaussian(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Photon counting and read noise: y = Poisson(photons · x)/photons + read_std · n.
+    """Photon and read noise: y = Poisson(photons · x)/photons + read_std · n.
 
-    Its variance x/photons + read_std² grows with the signal :cite:p:`foi2008practical`.
+    The variance x/photons + read_std² grows with the signal :cite:p:`foi2008practical`.
 
     Args:
         x: Images (B, C, H, W), taken as linear light.
         photons: Expected count at x = 1.
         read_std: Standard deviation of the read noise.
-        generator: Source of randomness.
 
     Raises:
         ValueError: If `photons` is zero for some image.
@@ -111,15 +106,13 @@ def correlated(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Gaussian noise with neighbours alike: white noise through a 3 x 3 binomial filter.
+    """Correlated Gaussian noise: white noise through a 3 x 3 binomial filter.
 
-    The filter is scaled so that every pixel keeps the variance std². The correlation with the
-    next pixel is 2/3, with the one after it 1/6, and 0 further away.
+    The filter is scaled so that every pixel has the variance std². Along rows and columns the
+    correlation is 2/3 at a distance of one pixel, 1/6 at two, and 0 further away.
 
     Args:
-        x: Images (B, C, H, W).
         std: Noise level, as in `awgn`.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `awgn`.
@@ -129,7 +122,7 @@ def correlated(
     binomial = x.new_tensor([1.0, 2.0, 1.0])
     binomial = torch.outer(binomial, binomial)
     binomial = (binomial / binomial.norm())[None, None]
-    # White noise reaches one pixel past every edge, so that the border is like the rest.
+    # White noise with one more pixel on every side, so that the variance is std² at the border too.
     b, c, h, w = x.shape
     white = randn_like(x, generator=generator, shape=(b, c, h + 2, w + 2))
     noise = blur(white, binomial)[..., 1:-1, 1:-1]
@@ -142,14 +135,12 @@ def grain(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Noise with neighbours alike, the more of it the brighter: of level std (½ + x).
+    """Signal-dependent correlated noise, as film grain, of standard deviation std (½ + x).
 
-    Its correlation is that of `correlated`. What LUD-VAE learns without pairs in chapter 7.
+    Correlated as in `correlated`. LUD-VAE learns it from unpaired images in chapter 7.
 
     Args:
-        x: Images (B, C, H, W).
         std: Level at x = ½.
-        generator: Source of randomness.
 
     Raises:
         ValueError: As `awgn`.

@@ -1,4 +1,4 @@
-"""Maps of the noise's standard deviation: the random ones of training, Cases 1-3 of testing."""
+"""Maps of the noise's standard deviation, random for training and Cases 1-3 for tests."""
 
 import math
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 from vbl.degradations.operators import pad
 
-LOWEST, HIGHEST = 10 / 255, 75 / 255  # of the three test maps, VIRNet Section 5.1
+LOWEST, HIGHEST = 10 / 255, 75 / 255  # range of the three test maps, VIRNet Section 5.1
 _GRID = 256
 
 
 def training_noise_map(
     b: int, h: int, w: int, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "b 1 h w"]:
-    """One Gaussian bump of random place, width and height, as VDN and VIRNet train on.
+    """One Gaussian bump of random place, width and height, as in VDN's and VIRNet's training.
 
     On a 128 x 128 patch both coordinates of the centre are U(0, 127) and the width, its standard
     deviation, is U(31.75, 95.25) pixels; other sizes scale with it. The bump is normalised to
@@ -49,7 +49,7 @@ def case_noise_map(
     generator: torch.Generator | None = None,
     draws: Float[Tensor, "3 64"] | None = None,
 ) -> Float[Tensor, "1 1 h w"]:
-    """One of the three test maps on which VDN and VIRNet are measured.
+    """One of the three test maps of VDN's and VIRNet's tables.
 
     Each is computed on a 256 x 256 grid, normalised to [10/255, 75/255] and resized to the image
     by nearest neighbours: Case 1 is MATLAB's `peaks`, Case 2 is sin(x) + cos(y), Case 3 a
@@ -60,8 +60,8 @@ def case_noise_map(
         h: Height in pixels.
         w: Width in pixels.
         generator: Source of randomness of Case 3; the other two are fixed.
-        draws: Numbers from U(0, 1) to be used in place of the generator: row, column and width of
-            each bump, cell by cell along the rows.
+        draws: Samples of U(0, 1) to use instead of the generator: row, column and width of each
+            bump, cell by cell along the rows.
 
     Returns:
         Standard deviations (1, 1, H, W).
@@ -77,7 +77,7 @@ def case_noise_map(
         draws = torch.rand(3, 64, generator=generator, device=device, dtype=torch.float64)
     unit = _to_unit_range(maps[case](draws))
     std = (LOWEST + unit * (HIGHEST - LOWEST)).float()[None, None]
-    # In integers: torch's "nearest-exact" rounds in float32 and misses a row at height 321.
+    # In integers: torch's "nearest-exact" rounds in float32 and picks a wrong row at height 321.
     rows, cols = ((2 * torch.arange(n, device=std.device) + 1) * _GRID // (2 * n) for n in (h, w))
     return std[..., rows, :][..., cols]
 
@@ -91,10 +91,10 @@ def local_variance(
     shared: bool,
     floor: float = 1e-10,
 ) -> Float[Tensor, "b n h w"]:
-    """ξ, the noise variance around every pixel of a pair, :eq:`eq-xi`; VIRNet's Eq. (5).
+    """ξ, the local noise variance of a pair, :eq:`eq-xi`; VIRNet's Eq. (5).
 
-    The squared differences through a Gaussian window of side p, exactly 0 (then `floor`) where
-    there are none within it. The image is continued by reflection.
+    The squared differences filtered by a Gaussian window of side p, with reflection padding;
+    exactly `floor` where y = x in the whole window.
 
     Args:
         y: Noisy images.
@@ -102,7 +102,7 @@ def local_variance(
         p: Side of the window in pixels, odd.
         window_std: Standard deviation of the window in pixels: 1.4 at p = 7 in VIRNet, 3 in VDN.
         shared: Average over the channels: one map for all (N = 1), else one for each (N = C).
-        floor: Least variance; log ξ must exist where the noise is 0.
+        floor: Smallest variance, so that log ξ is finite where the noise is 0.
 
     Raises:
         ValueError: If `p` is even.
@@ -114,7 +114,7 @@ def local_variance(
         square = square.mean(1, keepdim=True)
     window = [math.exp(-(t**2) / (2 * window_std**2)) for t in range(-(p // 2), p // 2 + 1)]
     square = pad(square, p // 2)
-    for dim in (-2, -1):  # shifted sums, not a Fourier transform, which leaks where x = y
+    for dim in (-2, -1):  # shifted sums: a Fourier transform would round to nonzero where x = y
         side = square.shape[dim] - p + 1
         square = sum(w * square.narrow(dim, i, side) for i, w in enumerate(window)) / sum(window)
     return square.clamp_min(floor)
@@ -122,7 +122,7 @@ def local_variance(
 
 def _to_unit_range(m: Tensor) -> Tensor:
     low, high = m.amin((-2, -1), keepdim=True), m.amax((-2, -1), keepdim=True)
-    return (m - low) / (high - low).clamp_min(1e-12)  # a map of one pixel is constant
+    return (m - low) / (high - low).clamp_min(1e-12)  # high = low for a map of one pixel
 
 
 def _peaks(_: Tensor | None) -> Tensor:

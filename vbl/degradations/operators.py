@@ -1,7 +1,7 @@
-"""The linear part H of y = H z + n: blur and sampling.
+"""The linear operator H of y = H z + n: blur and downsampling.
 
 `blur` is a convolution (the kernel is flipped, as in k * z), not the cross-correlation that
-``conv2d`` computes. Every operator works on images of any size, also smaller than the kernel.
+``conv2d`` computes. All operators take images of any size, also smaller than the kernel.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ BOUNDARIES = ("reflect", "symmetric", "circular")
 
 
 def _outside(length: int, before: int, after: int, boundary: str, device) -> Tensor:
-    """Which pixel stands at positions -before ... length + after - 1 of a padded row."""
+    """Indices of the pixels at positions -before ... length + after - 1 of a padded row."""
     i = torch.arange(-before, length + after, device=device)
     if boundary == "circular":
         return i % length
@@ -33,15 +33,12 @@ def _outside(length: int, before: int, after: int, boundary: str, device) -> Ten
 def pad(
     x: Float[Tensor, "b c h w"], margin: int, boundary: str = "reflect"
 ) -> Float[Tensor, "b c h2 w2"]:
-    """Continue an image by `margin` pixels on every side.
+    """Pad images (B, C, H, W) by `margin` pixels on every side.
 
     Args:
-        x: Images (B, C, H, W).
+        x: Images.
         margin: Pixels to add on each side; may exceed the image.
         boundary: "reflect" (the edge pixel is not repeated), "symmetric" (it is) or "circular".
-
-    Returns:
-        Images (B, C, H + 2 margin, W + 2 margin).
 
     Raises:
         ValueError: If `boundary` is unknown.
@@ -65,15 +62,11 @@ def blur(
 ) -> Float[Tensor, "b c h w"]:
     """The convolution k * x, each image with its own kernel; see :eq:`eq-degradation`.
 
-    Through the Fourier transform: its gradient costs a fifth of a grouped convolution's.
+    By Fourier transform: its backward pass costs a fifth of a grouped convolution's.
 
     Args:
-        x: Images (B, C, H, W).
         kernel: Kernels (B, 1, k, k), or one for all (1, 1, k, k); k odd, centre in the middle.
-        boundary: How the image goes on outside; see `pad`.
-
-    Returns:
-        Blurred images of the same shape.
+        boundary: How the image is padded; see `pad`.
 
     Raises:
         ValueError: If the number or the side of the kernels does not fit.
@@ -83,19 +76,14 @@ def blur(
     padded = pad(x, edge // 2, boundary)
     size = [next_fast_len(side, real=True) for side in padded.shape[-2:]]
     product = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernel.to(x.dtype), s=size)
-    wide = torch.fft.irfft2(product, s=size)  # what wraps around falls into its first `edge` rows
+    wide = torch.fft.irfft2(product, s=size)  # wrap-around affects only the first `edge` rows
     return wide[..., edge : padded.shape[-2], edge : padded.shape[-1]]
 
 
 def downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
     """Direct sampling, the arrow in (z * k)↓s: keep the upper-left pixel of each s x s block.
 
-    Args:
-        x: Images (B, C, H, W).
-        scale: s, at least 1.
-
-    Returns:
-        Images (B, C, ceil(H/s), ceil(W/s)).
+    From (B, C, H, W) to (B, C, ceil(H/s), ceil(W/s)), s >= 1.
     """
     return x[..., ::scale, ::scale]
 
@@ -111,7 +99,6 @@ def bicubic_downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor,
     """Antialiased cubic downsampling (Keys' a = -1/2, widened by s), MATLAB's ``imresize``.
 
     Args:
-        x: Images (B, C, H, W).
         scale: s, a divisor of H and W.
 
     Returns:
@@ -121,20 +108,20 @@ def bicubic_downsample(x: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor,
         ValueError: If s does not divide H and W.
     """
     check_scale(x, scale)
-    # Two blocks on every side hold the widened kernel; torch alone would cut it off at the edge.
+    # Padding by two blocks holds the widened kernel; torch alone would cut it off at the edge.
     wide = pad(x, 2 * scale, "symmetric")
     size = (wide.shape[-2] // scale, wide.shape[-1] // scale)
     return F.interpolate(wide, size=size, mode="bicubic", antialias=True)[..., 2:-2, 2:-2]
 
 
 SAMPLINGS: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "direct": downsample,  # as VIRNet's text says
-    "bicubic": bicubic_downsample,  # as its public code does, and as its tables were made
+    "direct": downsample,  # VIRNet's text
+    "bicubic": bicubic_downsample,  # VIRNet's public code and tables
 }
 
 
 def _cubic_matrix(n: int, positions: Tensor) -> Tensor:
-    """Rows of weights that read a signal of length n at real positions (Keys 1981, a = -1/2).
+    """Weights (positions, n) that interpolate n samples at real positions (Keys 1981, a = -1/2).
 
     Unlike ``F.interpolate`` (a = -3/4), this reproduces straight lines exactly.
     """
@@ -151,11 +138,11 @@ def _cubic_matrix(n: int, positions: Tensor) -> Tensor:
 def bicubic_upsample(
     y: Float[Tensor, "b c h w"], scale: int, grid: str = "direct"
 ) -> Float[Tensor, "b c h2 w2"]:
-    """Cubic interpolation onto the grid the samples came from.
+    """Cubic interpolation onto the grid that was downsampled.
 
     `downsample` keeps pixel s i of the large image, `bicubic_downsample` averages around
-    s i + (s - 1)/2. Interpolating the former as if it were the latter shifts the picture by
-    (s - 1)/2 pixels, which costs more than a decibel.
+    s i + (s - 1)/2. Using one's grid for the other shifts the image by (s - 1)/2 pixels, which
+    costs more than 1 dB.
 
     Args:
         y: Images (B, C, h, w).

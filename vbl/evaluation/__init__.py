@@ -1,4 +1,4 @@
-"""Measuring: metrics with their conventions, protocols, the papers' tables beside ours, results."""
+"""Evaluation: metrics and their conventions, protocols, the papers' tables and ours, results."""
 
 from vbl.evaluation.evaluate import Report, evaluate
 from vbl.evaluation.metrics import CONVENTIONS, psnr, registered, ssim

@@ -1,11 +1,11 @@
-"""Measuring a method on a set of pictures under a protocol.
+"""Evaluation of a method on a set of pictures under a protocol.
 
 ::
 
     evaluate("ffdnet", "cbsd68", sigma=25).psnr
     evaluate(model, "holiday", case=2)                  a model of yours, a folder of yours
     evaluate("bicubic", "set14", scale=4, kernel="all", sigma=2.55)
-    evaluate("input", "cc15")                           pairs: how good the noisy pictures are
+    evaluate("input", "cc15")                           pairs: the scores of the noisy pictures
 
 Here, as on the command line and in the papers, noise levels are on the scale of 0 to 255.
 """
@@ -35,26 +35,25 @@ INFERRED = ("noise_correlation", "noise_level_ratio", "kernel_mse", "kernel_cosi
 
 @dataclass(frozen=True)
 class Report:
-    """What a method scores on a set.
+    """Scores of a method on a set.
 
     Attributes:
-        model: Its name.
+        model: Name of the method.
         dataset: Name of the set.
-        options: The degradation that was asked for.
+        options: Options of the degradation.
         protocol: A key of `vbl.evaluation.PROTOCOLS`.
         convention: A key of `vbl.evaluation.CONVENTIONS`.
         psnr: Mean over the pictures (and kernels), in dB.
-        ssim: The same.
-        images: Number of pictures that were measured.
-        seconds_per_megapixel: Wall time of the restoration alone, for 10⁶ pixels of the clean
-            picture.
-        inferred: How good the method's idea of the degradation is, where it has one; means over
-            the pictures. noise_correlation: between its map of standard deviations and the true
-            one, where that varies; noise_level_ratio: of their means, 1 is right; kernel_mse
-            and kernel_cosine: between the kernels, where they are of one size.
+        ssim: Likewise.
+        images: Number of pictures.
+        seconds_per_megapixel: Wall time of the restoration alone, per 10⁶ pixels of clean picture.
+        inferred: Accuracy of the inferred degradation, means over the pictures. noise_correlation:
+            between the inferred and the true map of standard deviations, if that varies;
+            noise_level_ratio: inferred over true mean level; kernel_mse and kernel_cosine: between
+            inferred and true kernels, if of one size.
         skipped: Names of pictures that could not be read.
         per_image: Rows of name, psnr, ssim and what `inferred` has; means over the kernels.
-        per_kernel: The same by kernel, means over the pictures; empty without kernels.
+        per_kernel: Likewise by kernel, means over the pictures; empty without kernels.
     """
 
     model: str
@@ -72,7 +71,7 @@ class Report:
     per_kernel: list[dict[str, Any]] = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it: null where a number is not finite (equal pictures, for instance)."""
+        """Serialisable as JSON: None for numbers that are not finite (PSNR of equal pictures)."""
         return _finite(asdict(self))
 
 
@@ -89,11 +88,11 @@ def evaluate(
     device: Any = None,
     progress: bool = True,
 ) -> Report:
-    """Degrade the pictures of a set, restore them, compare with the truth.
+    """Degrade the pictures of a set, restore them, compare with the clean pictures.
 
     Args:
         model: A model, the name or file of a checkpoint, a key of `vbl.restoration.CLASSICAL`, or
-            A+B (`vbl.restoration.find_method`). What must be told the noise level is told the true
+            A+B (`vbl.restoration.find_method`). A method that needs the noise level has the true
             one.
         dataset: A name of the catalogue, or a folder of pictures or of pairs ``NAME_noisy`` and
             ``NAME_clean``; pairs take no option.
@@ -102,12 +101,12 @@ def evaluate(
         scale: Super-resolution by 2, 3 or 4.
         kernel: Number of its blur kernel, from 0, or "all".
         quality: Quality factor of JPEG.
-        protocol: A key of `vbl.evaluation.PROTOCOLS`; by default what the options suggest.
-        device: "cpu" or "cuda"; by default a GPU where there is one.
+        protocol: A key of `vbl.evaluation.PROTOCOLS`; by default that of `choose_protocol`.
+        device: "cpu" or "cuda"; by default a GPU if there is one.
         progress: Show a bar with the mean PSNR so far.
 
     Raises:
-        ValueError: When options contradict each other or do not fit the model or the pictures.
+        ValueError: When options are incompatible or do not fit the model or the pictures.
         UnknownName: With the closest names of models, sets or protocols.
         DataUnavailable: When a set is not on this machine.
         UnreadableImage: When 1 % of the pictures or more cannot be read.
@@ -149,7 +148,7 @@ def _scores(
 
 
 def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
-    """Scores of one picture; its restoration is timed until it lies in the CPU's memory."""
+    """Scores of one picture; the time includes the copy of the restoration to the CPU."""
     rules = PROTOCOLS[protocol]
     began = time.perf_counter()
     with torch.inference_mode():
@@ -182,14 +181,14 @@ def _check(image: Tensor, truth: Tensor) -> None:
 
 
 def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
-    """Compare what was inferred about a degradation with the truth, where both are known.
+    """Compare inferred and true parameters of a degradation, as far as both are known.
 
     Args:
-        restored: Of one picture; a noise map of several channels counts by its mean.
-        pair: The same picture, with the truth.
+        restored: Restoration of one picture; noise maps are averaged over channels.
+        pair: The same picture, with the true parameters.
 
     Returns:
-        Some of what `Report` has.
+        Entries of `Report.inferred`.
     """
     found = {}
     if restored.noise_std is not None and pair.noise_var is not None:
@@ -197,7 +196,7 @@ def inferred(restored: Restoration, pair: Degraded) -> dict[str, float]:
         guess, truth = (v.double().flatten() for v in torch.broadcast_tensors(*maps))
         if truth.min() < truth.max():
             r = torch.corrcoef(torch.stack([guess, truth]))[0, 1]
-            found["noise_correlation"] = r.nan_to_num(0.0).item()  # a constant says nothing
+            found["noise_correlation"] = r.nan_to_num(0.0).item()  # 0 for a constant map
         if truth.max() > 0:
             found["noise_level_ratio"] = (guess.mean() / truth.mean()).item()
     sizes = [None if kernel is None else kernel.shape for kernel in (restored.kernel, pair.kernel)]

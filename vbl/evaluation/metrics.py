@@ -1,7 +1,7 @@
-"""PSNR and SSIM, each with the convention it was computed under.
+"""PSNR and SSIM under explicit conventions.
 
-The same two images give numbers up to 2 dB apart when colour space, rounding or border change.
-A convention is therefore data, and every table of the book names its own.
+For the same two images, colour space, rounding and border change the PSNR by up to 2 dB. So a
+convention is data, and every table of the book names its own.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from vbl.images import luma
 
 @dataclass(frozen=True)
 class Convention:
-    """What is done to both images before they are compared.
+    """How both images are processed before they are compared.
 
     Attributes:
         colour: "rgb" compares all channels, "y" the luma of BT.601 in studio swing (16 ... 235).
         eight_bit: Clip to [0, 1] and round to multiples of 1/255 first (the luma is rounded too).
-        border: Pixels cut off on every side; "scale" cuts s, "scale_sq" s² pixels.
+        border: Pixels cropped on every side; "scale" crops s, "scale_sq" s² pixels.
         window: Of the SSIM: "gaussian" of std 1.5, or "square", 8 x 8 pixels of equal weight.
     """
 
@@ -95,12 +95,12 @@ def psnr(
 
     Args:
         estimate: Images (B, C, H, W), peak value 1.
-        truth: The images they should be.
+        truth: The true images.
         convention: A key of `CONVENTIONS`.
         scale: The super-resolution factor s; needed by conventions whose border depends on it.
 
     Returns:
-        (B,) in dB, float64; infinite where the images agree, -infinite where an estimate is.
+        (B,) in dB, float64; ∞ for equal images, -∞ if an estimate has infinite values.
 
     Raises:
         ValueError: If shapes differ, `truth` is not in [0, 1], the convention is unknown, its
@@ -108,7 +108,7 @@ def psnr(
     """
     a, b = _pair(estimate, truth, convention, scale)
     error = ((a - b) ** 2).mean((1, 2, 3))
-    infinite = estimate.isinf().flatten(1).any(1)  # 8 bits would make white or black of it
+    infinite = estimate.isinf().flatten(1).any(1)  # clipping would make it finite
     return -10 * error.masked_fill(infinite, torch.inf).log10()
 
 
@@ -119,16 +119,16 @@ def ssim(
     *,
     scale: int | None = None,
 ) -> Float[Tensor, " b"]:
-    """Structural similarity :cite:p:`wang2004ssim` as the five papers measure it, per image.
+    """Structural similarity :cite:p:`wang2004ssim` as in the five papers, per image.
 
     Population covariances, valid region, mean over channels. The window is a Gaussian of std 1.5
-    (11 x 11; scikit-image computes it), but in VDIR's tables on JPEG a square of 8 x 8 pixels:
-    their printed SSIM of the compressed images is reached with no other.
+    (11 x 11, computed by scikit-image), but in VDIR's tables on JPEG a square of 8 x 8 pixels:
+    only this reproduces their printed SSIM of the compressed images.
 
     Args:
-        estimate: Images (B, C, H, W), H and W at least the window's side, peak value 1.
-        truth: The images they should be.
-        convention: A key of `CONVENTIONS`.
+        estimate: As in `psnr`, H and W at least the window's side.
+        truth: As in `psnr`.
+        convention: As in `psnr`.
         scale: As in `psnr`.
 
     Returns:
@@ -162,7 +162,7 @@ def _ssim(a, b) -> float:
 
 
 def _square_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """The index with means over squares in place of the Gaussian window."""
+    """The SSIM with a square window."""
     side = _WINDOW_SIDE["square"]
     mean_a, mean_b, aa, bb, ab = (F.avg_pool2d(v, side, 1) for v in (a, b, a * a, b * b, a * b))
     c1, c2 = 0.01**2, 0.03**2  # of Wang et al., for the peak value 1
@@ -174,12 +174,11 @@ def _square_ssim(a: Tensor, b: Tensor) -> Tensor:
 def registered(
     estimate: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"], reach: int = 8
 ) -> Float[Tensor, "b c h w"]:
-    """Images moved to where they fit the truth best, by parts of a pixel, all channels alike.
+    """Images registered to the truth by a subpixel shift, equal for all channels.
 
-    Blind deconvolution knows an image up to a shift: h moved one way and z the other make the same
-    y, so :cite:t:`levin2009understanding` search for the best one before they compare. Here it is
-    the maximum of the cross-correlation, to a fiftieth of a pixel; the image is moved with cubic
-    splines.
+    Blind deconvolution determines an image up to a shift: opposite shifts of h and z give the same
+    y, so :cite:t:`levin2009understanding` register before they compare. Here the shift is the
+    maximum of the cross-correlation, to 1/50 pixel; the image is shifted with cubic splines.
 
     Args:
         estimate: Images (B, C, H, W), larger than twice `reach` + 4.
@@ -197,7 +196,7 @@ def registered(
 
 
 def _registered(image: np.ndarray, goal: np.ndarray, reach: int) -> np.ndarray:
-    window = np.outer(*map(np.hanning, goal.shape[-2:]))  # edges that wrap around count nothing
+    window = np.outer(*map(np.hanning, goal.shape[-2:]))  # suppresses the wrap-around at the edges
     pair = (window * (v.mean(0) - v.mean()) for v in (goal, image))
     by, *_ = phase_cross_correlation(*pair, upsample_factor=50, normalization=None)
     by = by.clip(-reach, reach)

@@ -1,9 +1,9 @@
-"""How the papers' tables degrade clean test pictures, and by which convention they compare.
+"""Protocols of the papers' tables: how test pictures are degraded and compared.
 
-A number of a table belongs to its protocol: the noise stream alone moves a mean over 68 pictures by
-0.02 dB, clipping the noise by 0.15 dB. The streams are NumPy's, as in the authors' code, and are
-drawn on the CPU: a number does not depend on the device. The papers give levels on the scale of
-0 to 255, and so do the options here; what is returned has the units of the images.
+A score depends on its protocol: the random stream of the noise changes a mean over 68 pictures by
+0.02 dB, clipping the noise by 0.15 dB. The streams are NumPy's, as in the authors' code, on the
+CPU, so scores do not depend on the device. Noise levels in options are on the scale of 0 to 255, as
+in the papers; those returned are in the units of the images.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,21 +34,21 @@ VIRNET_SEED, VIRNET_SR_SEED, VDIR_SEED = 1000, 1234, 0
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What a table does to the clean pictures of a set, and how it compares.
+    """How clean pictures are degraded and restorations compared.
 
     Attributes:
         about: One line, with what differs from the authors' evaluation.
         convention: A key of `vbl.evaluation.CONVENTIONS`.
-        needs: Options that must be given.
-        allows: Options that may be given as well.
-        degrade: Called as ``degrade(x, stream, **options)``; None for pairs, which are degraded.
-        stream: Makes the source of noise at the start of a run.
-        restarts: Whether it starts anew for every picture, so that all get the same noise.
-        colour: "rgb" repeats a grey picture three times, "y" keeps the luma (8 bits, one channel)
+        needs: Required options.
+        allows: Further possible options.
+        degrade: Called as ``degrade(x, stream, **options)``; None for pairs.
+        stream: Creates the random stream at the start of a run.
+        restarts: Whether the stream is created again for every picture: all have the same noise.
+        colour: "rgb" repeats a grey picture three times, "y" takes the luma (8 bits, one channel)
             of a colour picture.
         kernels: The blur kernels (n, 1, k, k) of a scale factor.
         sampling: Of super-resolution, as in `vbl.degradations.blind_sr`.
-        registers: Whether the restored picture is moved onto the truth before it is compared.
+        registers: Whether the restored picture is registered to the truth before the comparison.
     """
 
     about: str
@@ -82,12 +82,12 @@ def _white(x: Tensor, stream: Stream, *, sigma: float) -> Degraded:
 
 
 def _bumps(stream: np.random.Generator) -> Tensor:
-    """What places the bumps of Case 3; the authors draw columns first, then rows and widths."""
+    """Samples for the bumps of Case 3; the authors draw columns first, then rows and widths."""
     return torch.from_numpy(stream.random((3, 64)))[[1, 0, 2]]
 
 
 def _stream_after_bumps() -> Stream:
-    """The authors draw the map of Case 3 at the start, whichever case is measured."""
+    """The stream after the map of Case 3, which the authors draw at the start for every case."""
     stream = np.random.default_rng(VIRNET_SEED)
     _bumps(stream)
     return stream
@@ -124,7 +124,7 @@ def _ours(x: Tensor, stream: np.random.Generator, *, degrade: Degrade) -> Degrad
 
 
 def _as_made(name: str) -> Protocol:
-    """One of `vbl.degradations.DEGRADATIONS` as it is; it has no options."""
+    """The protocol of one of `vbl.degradations.DEGRADATIONS` with its defaults; no options."""
     degrade = DEGRADATIONS[name]
     return Protocol(
         about=f"`vbl.degradations.{name}`: {degrade.__doc__.splitlines()[0].rstrip('.')}",
@@ -219,21 +219,21 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
 }
 
-# What stands for a set of options when no protocol is named. For white noise it is VDIR's: there
-# the noise of a picture depends neither on its place in the set nor on a file that is missing.
+# The default protocol for given options. For white noise it is VDIR's, where the noise of a picture
+# does not depend on its position in the set or on missing files.
 _BY_OPTIONS = ("pairs", "vdir-table-1", "virnet-table-1", "virnet-table-5", "vdir-table-6")
 
 
 def choose_protocol(options: Mapping[str, Any], name: str | None = None) -> str:
-    """The protocol that is meant by some options, or the named one if they fit it.
+    """The named protocol, or the default one for some options.
 
     Args:
-        options: The options that were given, of sigma, case, scale, kernel and quality.
+        options: The given options, of sigma, case, scale, kernel and quality.
         name: A key of `PROTOCOLS`, or None.
 
     Raises:
         UnknownName: When there is no such protocol.
-        ValueError: When the options contradict each other, or one is missing or too many.
+        ValueError: When the options do not fit it, or fit none.
     """
     if name is not None and name not in PROTOCOLS:
         raise UnknownName("protocol", name, PROTOCOLS)
@@ -251,7 +251,7 @@ def choose_protocol(options: Mapping[str, Any], name: str | None = None) -> str:
 
 
 def option_text(name: str, value: Any) -> str:
-    """An option as a reader would say it, like "sigma 2.55"."""
+    """An option as text, like "sigma 2.55"."""
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
 
@@ -260,7 +260,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def variants(name: str, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The runs some options stand for: one, or one for each kernel with ``kernel="all"``.
+    """The options of each run: one run, or with ``kernel="all"`` one for each kernel.
 
     Args:
         name: A key of `PROTOCOLS`.
@@ -287,12 +287,13 @@ def degraded(
     """Names and degraded pictures of one run of a protocol.
 
     Args:
-        samples: Clean pictures, or pairs for the protocol "pairs".
+        samples: Clean pictures, or pairs for a protocol that does not degrade.
         name: A key of `PROTOCOLS`.
         options: One of `variants`.
 
     Raises:
-        ValueError: When pairs meet a protocol that degrades, or clean pictures one that does not.
+        ValueError: For pairs with a protocol that degrades, or clean pictures with one that does
+            not.
     """
     protocol = PROTOCOLS[name]
     stream = protocol.stream()

@@ -1,10 +1,10 @@
-"""Tables, the papers' beside ours: recomputed with the models there are, kept in data/results.
+"""The papers' tables with our rows, which are recomputed and stored in data/results.
 
 ::
 
     print(reproduce("virnet-table-2"))                      all our rows
     print(reproduce("virnet-table-2", models=["resunet"]))  that row; the others stay as they were
-    print(compare("virnet-table-2"))                        what is kept already
+    print(compare("virnet-table-2"))                        the stored rows
 """
 
 import csv
@@ -22,9 +22,9 @@ from vbl.utils import DATA, UnknownName, find_device
 
 PAPERS = DATA / "papers"
 
-Cell = tuple[str, str]  # data set and case, as the paper calls them
+Cell = tuple[str, str]  # data set and case, by the paper's names
 
-# What is kept of a cell: its title and how many digits are shown
+# The values of a cell, each with its title and format
 METRICS: dict[str, tuple[str, str]] = {
     "psnr": ("PSNR in dB", ".2f"),
     "ssim": ("SSIM", ".4f"),
@@ -37,13 +37,13 @@ METRICS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a comparison.
+    """One row of a comparison.
 
     Attributes:
         method: Its name, the paper's or ours.
-        ours: Whether we measured it.
+        ours: Whether it is our measurement.
         values: By data set and case: those of `METRICS` that are known.
-        about: Of ours: scale, machine, date and what else was kept.
+        about: Scale, machine, date and so on of our rows.
     """
 
     method: str
@@ -52,19 +52,19 @@ class Row:
     about: Mapping[str, Any]
 
     def has(self, metric: str, columns: Iterable[Cell]) -> bool:
-        """Whether a metric is known in one of some columns, at least."""
+        """Whether a metric is known in any of the columns."""
         return any(metric in self.values.get(column, {}) for column in columns)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table of a paper with our rows below those they repeat, or our rows alone.
+    """A table of a paper with our rows below those they reproduce, or our rows alone.
 
     Attributes:
         name: A key of `vbl.evaluation.TABLES`.
         columns: Data set and case of each.
-        rows: The paper's, if there is one, and ours.
-        missing: Our models that have no row yet.
+        rows: The paper's, if any, and ours.
+        missing: Our models without a row.
     """
 
     name: str
@@ -108,18 +108,17 @@ def reproduce(
     progress: bool = True,
     folder: Path | None = None,
 ) -> Comparison:
-    """Measure our rows of a table and write them to data/results; each as soon as it is complete.
+    """Evaluate our rows of a table and write each one to data/results when it is complete.
 
     Args:
         name: A key of `vbl.evaluation.TABLES`.
         models: Only these rows; the others stay as they were.
         device: As in `vbl.evaluation.evaluate`.
         progress: Show a bar for each cell.
-        folder: Where results are kept; as in `vbl.evaluation.load_result` by default.
+        folder: Folder of results; by default as in `vbl.evaluation.load_result`.
 
     Returns:
-        Our rows, beside the paper's where there is one. A model whose checkpoint is not here is
-        among the missing.
+        Our rows and the paper's, if any. A model without a checkpoint here is in `missing`.
 
     Raises:
         UnknownName: When there is no such table, or it has no such row.
@@ -175,11 +174,7 @@ def _kept(name: str, folder: Path | None) -> dict[str, Any]:
 
 
 def compare(name: str, *, folder: Path | None = None) -> Comparison:
-    """What is kept of a table, beside the paper's values where there is one.
-
-    Args:
-        name: A key of `vbl.evaluation.TABLES`.
-        folder: Where results are kept; as in `vbl.evaluation.load_result` by default.
+    """The stored rows of a table and the paper's, if any; arguments as in `reproduce`.
 
     Raises:
         UnknownName: When there is no such table.
@@ -208,10 +203,10 @@ def _our_row(model: str, entry: Mapping[str, Any]) -> Row:
 
 
 def paper_values(paper: str) -> dict[str, dict[Cell, dict[str, float]]]:
-    """The values of a table as printed: method -> (data set, case) -> metric -> value.
+    """The printed values of the table data/papers/PAPER.csv, PSNR_Y as psnr.
 
-    Args:
-        paper: Name of a file in data/papers, without suffix. PSNR_Y counts as psnr.
+    Returns:
+        Method -> (data set, case) -> metric -> value.
     """
     found: dict[str, dict[Cell, dict[str, float]]] = {}
     with (PAPERS / f"{paper}.csv").open(encoding="utf-8", newline="") as file:

@@ -1,7 +1,7 @@
-"""Numbers behind the tables of the book: data/results/NAME.json, each with how it came to be.
+"""Results, the numbers of the book's tables, in data/results/NAME.json with their provenance.
 
-In a checkout new results join those that ship. An installed package stays as it is: there they go
-to data/results of the current folder, and are found there before those that ship.
+In a checkout new results are stored with the shipped ones. With an installed package they are
+written to data/results of the current folder, and take precedence over the shipped ones.
 """
 
 import json
@@ -20,7 +20,7 @@ import torch
 from vbl import __version__
 from vbl.utils import DATA, INSTALLED, complete_or_absent
 
-FOLDER = DATA / "results"  # of those that ship
+FOLDER = DATA / "results"  # of shipped results
 RECORDED = ("torch", "numpy", "scikit-image")
 
 
@@ -33,21 +33,18 @@ def save_result(
     command: str | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Write a result with its `provenance`; the file is complete or as it was before.
+    """Write a result with its `provenance`, atomically, and return the file.
 
     Args:
-        name: Of the file, without suffix.
-        payload: Anything JSON can hold; infinite and missing numbers are None.
-        scale: Preset of the training behind it, where there is one.
-        device: Where it was computed.
-        command: What computes it again; by default the line this process was started with.
-        folder: Where it is kept; `own_folder` by default.
-
-    Returns:
-        The file.
+        name: Name of the file, without suffix.
+        payload: Serialisable as JSON; infinite and missing numbers are None.
+        scale: As in `provenance`.
+        device: As in `provenance`.
+        command: As in `provenance`.
+        folder: By default `own_folder`.
 
     Raises:
-        ValueError: When a number is not finite, or a key of the provenance is used already.
+        ValueError: When a number is not finite, or `payload` has a key of the provenance.
         OSError: When the file cannot be written.
     """
     about = provenance(scale=scale, device=device, command=command)
@@ -66,8 +63,8 @@ def load_result(name: str, *, folder: Path | None = None) -> dict[str, Any]:
     """Read a result.
 
     Args:
-        name: Of the file, without suffix.
-        folder: Where it is kept; by default `own_folder`, else among those that ship.
+        name: Name of the file, without suffix.
+        folder: By default `own_folder`, then the folder of shipped results.
 
     Raises:
         FileNotFoundError: When there is none of that name.
@@ -91,12 +88,12 @@ def provenance(
     device: str | torch.device = "cpu",
     command: str | None = None,
 ) -> dict[str, Any]:
-    """How a number came to be: command, versions, date, class of the machine, scale.
+    """How a result was computed: command, versions, date, class of the machine, scale.
 
     Args:
-        scale: Preset of the training behind it, where there is one.
+        scale: Preset of the trained model, if any.
         device: Where it was computed.
-        command: What computes it again; by default the line this process was started with.
+        command: The command that reproduces it; by default that of this process.
     """
     versions = {package: version(package) for package in RECORDED} | {"vbl": __version__}
     about = {
@@ -116,7 +113,7 @@ def machine(device: str | torch.device = "cpu") -> str:
 
 
 def _command_line() -> str:
-    """The line as a reader would type it in the folder of the book."""
+    """The command of this process as typed in the folder of the book."""
     program = Path(sys.argv[0]).resolve()
     if program.stem in ("vbl", "__main__"):
         words = ["vbl"]

@@ -1,4 +1,4 @@
-"""What is measured for each table: our rows, the sets and cases, the protocol."""
+"""The tables: our rows, the data sets and cases, the protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from vbl.utils import UnknownName
 
 @dataclass(frozen=True)
 class Column:
-    """A column, or two: one for each metric.
+    """A column for each metric.
 
     Attributes:
-        dataset: As the paper calls it.
-        case: As the paper calls it.
+        dataset: The paper's name of the data set.
+        case: The paper's name of the case.
         ours: The set of the catalogue.
-        options: Of `vbl.evaluation.evaluate`.
+        options: Options of `vbl.evaluation.evaluate`.
     """
 
     dataset: str
@@ -26,13 +26,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a paper and what stands beside it, or a table of ours alone.
+    """A table of a paper with our rows, or a table of our rows alone.
 
     Attributes:
-        paper: Name of the file in data/papers, without suffix; None where all rows are ours.
+        paper: Name of the file in data/papers, without suffix; None if all rows are ours.
         protocol: A key of `vbl.evaluation.PROTOCOLS`.
-        models: Our rows; for each the method of the paper it repeats, or None.
-        columns: Ours; those the paper does not have stay empty in its rows.
+        models: Our rows; for each the method of the paper that it reproduces, or None.
+        columns: Our columns; those that the paper does not have are empty in its rows.
     """
 
     paper: str | None

@@ -1,4 +1,4 @@
-"""Every figure and widget of the book, and the statistics that they show."""
+"""The figures and widgets of the book, and the statistics that they show."""
 
 from vbl.figures.latent_statistics import linear_r2, middles, mmd, neighbours, pooled, squares
 from vbl.figures.noise_statistics import autocorrelation, histogram_kl, noise_level_function

@@ -1,13 +1,13 @@
-"""What a code has learned: what can be read off it, and whether a restoration listens to it.
+"""Statistics of latent codes: the information in them, and their effect on a restoration.
 
 ::
 
-    pooled(model.posterior(y).mean)                 one row of numbers for each picture
-    linear_r2(rows, levels)                         how much of the level a straight line explains
-    neighbours(rows)                                the map of t-SNE, to look at
+    pooled(model.posterior(y).mean)                 one feature vector for each picture
+    linear_r2(rows, levels)                         R² of a linear prediction of the noise level
+    neighbours(rows)                                t-SNE, to plot
     middles(open_dataset("kodak24"), 256)           pictures of one size, to exchange codes between
     squares(images, 64)                             and their patches
-    mmd(rows, others)                               whether two samples come from one distribution
+    mmd(rows, others)                               distance of two samples' distributions
 """
 
 from collections.abc import Iterable
@@ -23,20 +23,17 @@ from vbl.images import Sample
 
 
 def pooled(code: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n"]:
-    """The mean of each channel of a code over its places, as the paper pools it (Fig. 7)."""
+    """The mean of each channel of a code, as in VDIR's Fig. 7."""
     return code.mean((2, 3))
 
 
 def linear_r2(features: Float[Tensor, "b n"], target: Float[Tensor, " b"]) -> float:
-    """How much of a number a linear function of some features explains, on rows it has not seen.
+    """R² on held-out rows of a linear regression: 1 is perfect, 0 as good as the mean.
 
     Args:
-        features: One row for each picture; the first half is fitted, the other half is judged, so
-            that the two should be of different pictures.
-        target: What is to be explained.
-
-    Returns:
-        R²: 1 is all, 0 what the mean explains; below 0 it is worse than the mean.
+        features: One row per picture; the first half is for the fit, the second for R², so the two
+            halves should be of different pictures.
+        target: The values to predict.
 
     Raises:
         ValueError: With fewer than four rows.
@@ -52,14 +49,14 @@ def linear_r2(features: Float[Tensor, "b n"], target: Float[Tensor, " b"]) -> fl
 def neighbours(
     features: Float[Tensor, "b n"], *, perplexity: float = 30.0, seed: int = 0
 ) -> Float[Tensor, "b 2"]:
-    """A flat map on which similar rows lie together: t-SNE (van der Maaten and Hinton, 2008).
+    """t-SNE in two dimensions (van der Maaten and Hinton, 2008).
 
-    Distances on the map mean little; who is whose neighbour means something.
+    It preserves neighbourhoods, not distances.
 
     Args:
-        features: One row for each picture; each column is divided by its standard deviation.
-        perplexity: About how many neighbours a row has; fewer than there are rows.
-        seed: Of the map's optimisation. It begins with the two main axes.
+        features: One row per picture; columns are standardised.
+        perplexity: About the number of neighbours of a row; less than the number of rows.
+        seed: Seed of the optimisation, which is initialised by PCA.
 
     Raises:
         ValueError: When there are too few rows for the perplexity.
@@ -73,14 +70,10 @@ def neighbours(
 
 
 def mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
-    """Squared maximum mean discrepancy of two samples, without bias (Gretton et al., 2012).
+    """Unbiased squared maximum mean discrepancy of two samples (Gretton et al., 2012).
 
-    0 on average where both come from one distribution; it may then be negative. The kernel is
-    Gaussian, exp(-d²/(2 w²)), with w the median distance between two rows of all.
-
-    Args:
-        a: Rows of the one sample, two or more.
-        b: Rows of the other.
+    Its mean is 0 for samples of one distribution; it may be negative. The kernel is Gaussian,
+    exp(-d²/(2 w²)), with w the median distance between rows of both samples.
 
     Raises:
         ValueError: With fewer than two rows in either.
@@ -99,22 +92,13 @@ def mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
 
 
 def squares(images: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "n c side side"]:
-    """All whole squares of images, cut side by side, image after image and row after row.
-
-    Args:
-        images: Of at least `side` pixels along both sides.
-        side: In pixels.
-    """
+    """Images divided into squares of `side` pixels, without overlap, in raster order."""
     cut = images.unfold(2, side, side).unfold(3, side, side)
     return cut.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
 
 
 def middles(pictures: Iterable[Sample], side: int) -> Float[Tensor, "b c side side"]:
-    """The middle of each picture: of one size, their codes can be exchanged.
-
-    Args:
-        pictures: Of at least `side` pixels along both sides.
-        side: In pixels.
+    """Central crops of `side` pixels, so that pictures of one size can exchange codes.
 
     Raises:
         ValueError: Naming a picture that is too small.

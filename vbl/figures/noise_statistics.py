@@ -1,4 +1,4 @@
-"""What the difference y - x of a pair of pictures says about its noise."""
+"""Statistics of the noise y - x of image pairs."""
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,7 @@ def noise_level_function(
     Args:
         noise: Residuals y - x (B, C, H, W).
         clean: Clean images of the same shape, in [0, 1].
-        bins: Equal intervals of [0, 1]; those with fewer than 100 values are left out.
+        bins: Equal intervals of [0, 1]; those with fewer than 100 values are dropped.
 
     Returns:
         Mean clean value and standard deviation of the noise per interval, both (n,), n <= bins.
@@ -64,10 +64,10 @@ def histogram_kl(
     """Divergence KL(truth || noise) of the histograms of two residuals, in nats.
 
     Args:
-        noise: Residuals that were made, pooled.
-        truth: Residuals that they shall be like, pooled.
-        bins: Equal intervals over six standard deviations of `truth`; what lies farther out counts
-            in the last ones. Each begins with one count, so that none is empty.
+        noise: Generated residuals.
+        truth: True residuals.
+        bins: Equal intervals over six standard deviations of `truth`; values outside are clamped.
+            One count is added to each, so that none is empty.
     """
     reach = 3 * truth.std().item()
 

@@ -1,4 +1,4 @@
-"""Every figure of the book in one style: colour-blind-safe, labelled, pixels never resampled."""
+"""The figures of the book in one style: colour-blind-safe, labelled, pixels not resampled."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ def use_style() -> None:
 
 
 def _picture(image: Tensor) -> np.ndarray:
-    """(1, C, H, W) to what `imshow` takes; values outside [0, 1] are shown as black or white."""
+    """(1, C, H, W) to an array for `imshow`, clipped to [0, 1]."""
     if image.ndim != 4 or len(image) != 1:
         raise ValueError(f"expected one image (1, C, H, W), got {tuple(image.shape)}")
     return image[0].detach().cpu().clamp(0, 1).permute(1, 2, 0).expand(-1, -1, 3).numpy()
@@ -69,18 +69,15 @@ def show(
     zoom: tuple[int, int, int] | None = None,
     enlarge: int = 3,
 ) -> Figure:
-    """Images side by side, one figure pixel (or a whole number of them) per image pixel.
+    """Images side by side, with an integer number of figure pixels per image pixel.
 
     Args:
         images: Title to image (1, C, H, W) in [0, 1]; all of one size. A title may have two lines.
-        truth: If given, every other image's PSNR and SSIM to it stand below its title.
-        unscored: Titles of images that are no estimate of it.
+        truth: If given, PSNR and SSIM of every other image are added to its title.
+        unscored: Titles of images that are no estimates of `truth`.
         columns: Images per row; all in one row if None.
         zoom: (row, column, side) of a square to show enlarged in each image's lower right corner.
         enlarge: Factor of that enlargement.
-
-    Returns:
-        The figure.
 
     Raises:
         ValueError: If the images differ in height and width, or one is not a single image.
@@ -97,7 +94,7 @@ def show(
     factor = max(1, round(1200 / (columns * w)))
     lines = max(title.count("\n") + 1 for title in pictures)
     width = columns * (w + gap) - gap
-    line = width / 46  # of text: with it, a figure as wide as a page's column is readable
+    line = width / 46  # height of a text line, readable in a figure as wide as a page's column
     head = round(lines * line) + 4
     height, dpi = rows * (h + head), 200
     inches = (width * factor / dpi, height * factor / dpi)
@@ -135,11 +132,8 @@ def show_maps(
 
     Args:
         maps: Title to map (1, 1, H, W).
-        label: What the colour bar shows.
-        unit: Factor from the maps' values to the shown ones.
-
-    Returns:
-        The figure.
+        label: Label of the colour bar.
+        unit: Factor from the maps' values to the plotted ones.
     """
     arrays = {title: unit * m[0, 0].detach().cpu().numpy() for title, m in maps.items()}
     low, high = (f([f(a) for a in arrays.values()]) for f in (np.min, np.max))
@@ -156,11 +150,8 @@ def show_kernels(kernels: Mapping[str, Tensor], *, columns: int | None = None) -
     """Blur kernels side by side, each on its own scale from 0 to its maximum.
 
     Args:
-        kernels: Title to kernel (1, 1, k, k).
+        kernels: Title to kernel (1, 1, k, k); the axes are offsets from its centre in pixels.
         columns: Kernels per row; all in one row if None.
-
-    Returns:
-        The figure; the axes are offsets from the centre in pixels.
     """
     columns = columns or len(kernels)
     rows = math.ceil(len(kernels) / columns)
@@ -183,15 +174,14 @@ def show_kernels(kernels: Mapping[str, Tensor], *, columns: int | None = None) -
 
 
 def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4) -> Figure:
-    """Three questions to the noise of image pairs: how strong where, how correlated, how Gaussian?
+    """Noise of image pairs in three panels: level, correlation, density.
+
+    The level against the clean value, the correlation against the horizontal shift, the density of
+    the standardised residual on a log scale.
 
     Args:
         pairs: Name to (noisy, clean), both (B, C, H, W).
         reach: Largest shift of the correlation, in pixels.
-
-    Returns:
-        A figure of three panels: noise level against the clean value, correlation against the
-        horizontal shift, density of the standardised residual on a log scale.
     """
     figure, (level, correlation, density) = plt.subplots(1, 3, figsize=(7.4, 2.5))
     bins = np.linspace(-6, 6, 61)
@@ -217,21 +207,18 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
 
 
 def training_terms(history: Sequence[Mapping[str, Any]], pixels: int) -> Figure:
-    """How the named terms of a bound, and the validation PSNR, move while a model is trained.
+    """The terms of a bound and the validation PSNR during training, one panel each.
 
     Args:
-        history: Rows of a run, as `vbl.training.Run` has them.
-        pixels: Pixels of a training crop: terms are shown in nats per pixel.
-
-    Returns:
-        One panel for each term and one for the PSNR.
+        history: As in `vbl.training.Run`.
+        pixels: Pixels of a training crop: terms are plotted in nats per pixel.
     """
     names, step = list(history[-1]["terms"]), [row["step"] for row in history]
     figure, axes = plt.subplots(1, len(names) + 1, figsize=(7.4, 2.3), squeeze=False)
     for ax, name in zip(axes[0], names, strict=False):
         values = np.array([row["terms"][name] for row in history]) / pixels
         ax.plot(step, values)
-        ax.set_yscale("symlog", linthresh=1)  # terms begin thousands of times their last value
+        ax.set_yscale("symlog", linthresh=1)  # first values are thousands of times the last
         ax.set(title=name, xlabel="step", ylabel="nats per pixel")
     validated = [row for row in history if "psnr" in row]
     axes[0, -1].plot(*zip(*((row["step"], row["psnr"]) for row in validated), strict=True), "o-")
@@ -242,11 +229,11 @@ def training_terms(history: Sequence[Mapping[str, Any]], pixels: int) -> Figure:
 def learning_curves(
     histories: Mapping[str, Sequence[Mapping[str, Any]]], against: str = "minutes"
 ) -> Figure:
-    """Validation PSNR of several runs against what they cost.
+    """Validation PSNR of several runs against their cost, on a logarithmic axis.
 
     Args:
-        histories: Name of the run to its rows.
-        against: "minutes" of training or "images" seen, on a logarithmic axis.
+        histories: Name of the run to its history.
+        against: "minutes" of training or training "images".
 
     Raises:
         ValueError: If `against` is neither.

@@ -1,8 +1,7 @@
-"""One interactive object, two renderings: sliders with a kernel, precomputed frames without.
+"""Interactive figures: live in Jupyter, precomputed in the built book.
 
-In Jupyter the sliders redraw the figure. While the book is built (``VBL_STATIC=1``) every
-combination is drawn once and stored in the page, so that the reader moves through them with the
-mouse or the keyboard, offline and without a kernel.
+In Jupyter the sliders redraw the figure. While the book is built (``VBL_STATIC=1``) a frame for
+every combination is stored in the page, so that it works offline and without a kernel.
 """
 
 import base64
@@ -26,13 +25,13 @@ class Explore:
 
     Args:
         draw: Function from values to a figure.
-        alt: Function from the same values to a sentence for those who cannot see it.
-        caption: What to look for, shown below the figure.
-        axes: Name of an argument (shown as the slider's label, with underscores as spaces) to the
-            values it takes. The middle ones are shown first.
+        alt: Function from the same values to its alternative text.
+        caption: Shown below the figure.
+        axes: Name of an argument (the slider's label, with underscores as spaces) to its values.
+            The middle ones are shown first.
 
     Raises:
-        ValueError: If no axis is given, or one is empty.
+        ValueError: If there is no axis, or one is empty.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Explore:
         return ipywidgets.VBox([*sliders.values(), picture, note])
 
     def to_html(self) -> str:
-        """The figure with all its frames as one piece of HTML that needs nothing else."""
+        """The figure with all its frames as self-contained HTML."""
         combinations = [
             dict(zip(self.axes, values, strict=True))
             for values in itertools.product(*self.axes.values())
@@ -159,16 +158,13 @@ update(); // the browser may remember a position from an earlier visit
 
 
 class LiveTerms:
-    """The named terms of a bound, drawn again each time a training run is validated.
+    """`training_terms`, redrawn after each validation of a training run.
 
     ::
 
         fit("resunet", preset="quick", watch=LiveTerms())
 
-    While the book is built nothing is drawn until the end of the run.
-
-    Args:
-        pixels: Pixels of a training crop.
+    Draws nothing while the book is built. `pixels` is that of a training crop.
     """
 
     def __init__(self, pixels: int = 64 * 64):
@@ -176,7 +172,7 @@ class LiveTerms:
         self._handle = None
 
     def __call__(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Draw the rows of a run so far, in place of the last drawing."""
+        """Draw the history of a run so far, in place of the last drawing."""
         if is_static():
             return
         from IPython.display import display

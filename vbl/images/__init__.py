@@ -1,7 +1,4 @@
-"""Pictures: files, sets, crops, colours, and images without a download.
-
-float32 tensors ``(B, C, H, W)`` in [0, 1].
-"""
+"""Pictures: files, sets, crops, colour, synthetic images; float32 ``(B, C, H, W)`` in [0, 1]."""
 
 from vbl.images.catalog import CATALOG, PHOTOGRAPHS
 from vbl.images.colour import linear_to_srgb, luma, srgb_to_linear

@@ -1,4 +1,4 @@
-"""Unpacking an archive: plain files and folders into a new folder, all of them or nothing."""
+"""Safe and atomic unpacking of archives of plain files and folders."""
 
 import lzma
 import stat
@@ -15,20 +15,20 @@ _PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: zipped where files have no modes
 
 
 class UnpackError(ValueError):
-    """An archive that ``unpack`` refuses; the message names the archive, the member and why."""
+    """An archive that ``unpack`` refuses; the message names archive, member and reason."""
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int = 8 * 2**30) -> None:
-    """Unpack an archive whose name ends in one of ``ARCHIVES`` into a folder that is new.
+    """Unpack an archive whose name ends in one of ``ARCHIVES`` into a new folder.
 
     Raises:
-        UnpackError: When the archive is damaged, unfolds into more than `max_bytes`, has a member
-            that is encrypted, a link, a device or leads out; or when ``folder`` is not empty.
+        UnpackError: When the archive is damaged, larger than `max_bytes` unpacked, has a member
+            that is encrypted, a link, a device or outside of it; or when ``folder`` is not empty.
     """
     try:
         with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as private:
             inside = Path(private, "inside")
-            inside.mkdir()  # with the usual rights
+            inside.mkdir()  # with default permissions, unlike the temporary folder
             _extract(archive, inside, max_bytes)
             inside.rename(folder)  # replaces an empty folder at most
     except (*_DAMAGE, OSError, ValueError) as reason:
@@ -48,7 +48,7 @@ def _extract(archive: Path, folder: Path, max_bytes: int) -> None:
 
 
 def _check(members: Iterable[tuple[str, int, bool]], max_bytes: int) -> None:
-    """Raise for a name that leads out, for what is not plain, and for too many bytes."""
+    """Raise a ValueError for a path outside the folder, a member not plain, or too many bytes."""
     total = 0
     for name, size, plain in members:
         total += size

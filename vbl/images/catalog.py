@@ -1,7 +1,6 @@
-"""The catalogue: every set of pictures that can be opened or fetched, with its terms and its hash.
+"""The catalogue of image sets with their terms and hashes, read from ``data/images.toml``.
 
-The sets are data, in ``data/images.toml``; here stand the kinds of sets, and the reader. Nothing
-is opened here: ``vbl.images.datasets`` does that, and ``vbl.images.download`` fetches.
+Sets are opened by ``vbl.images.datasets`` and downloaded by ``vbl.images.download``.
 """
 
 import tomllib
@@ -21,7 +20,7 @@ class Photograph:
     title: str
     author: str
     licence: str
-    source: str  # where the package took it from
+    source: str  # the package's source
     package: str  # the import name of the package that ships it
     path: str  # below the folder of that package
     sha256: str
@@ -29,7 +28,7 @@ class Photograph:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What every set says about itself."""
+    """The description of a set, of any kind."""
 
     kind: ClassVar[str]
     about: str
@@ -48,7 +47,7 @@ class Photographs(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class Generated(Entry):
-    """Pictures number ``first`` to ``first + count - 1``, each with its number as the seed."""
+    """Synthetic pictures, with the seeds ``first`` to ``first + count - 1``."""
 
     kind: ClassVar[str] = "generated"
     count: int
@@ -58,10 +57,10 @@ class Generated(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """How the file names of a set of pairs tell which degraded picture belongs to which clean one.
+    """How degraded and clean pictures are paired by file name.
 
-    All three are about paths relative to the folder of the set, without suffix: ``degraded`` is a
-    regular expression, ``clean`` and ``name`` are templates with its groups.
+    For paths relative to the folder of the set, without suffix: ``degraded`` is a regular
+    expression, ``clean`` and ``name`` are templates with its groups.
     """
 
     degraded: str
@@ -74,7 +73,7 @@ class Folder(Entry):
     """Folders below VBL_DATA.
 
     ``digest`` is what ``sha256sum FOLDER/* | sha256sum`` prints in VBL_DATA for the pictures in
-    byte order of their paths, so a result can name the very files it was computed on.
+    byte order of their paths; it identifies the files of a result.
     """
 
     kind: ClassVar[str] = "local"
@@ -87,16 +86,16 @@ class Folder(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class Download(Entry):
-    """Files at a public address, each with the checksum that a public source states."""
+    """Files at a public address with published checksums."""
 
     kind: ClassVar[str] = "download"
-    base: str  # the address up to the file name
+    base: str  # URL up to the file name
     files: dict[str, str] = field(repr=False)  # file name -> "..." or "md5:..."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manual(Entry):
-    """A public page without a checksum: fetch by hand, then ``open_folder``."""
+    """A public page without checksums: download by hand, then ``open_folder``."""
 
     kind: ClassVar[str] = "manual"
 
@@ -108,7 +107,7 @@ def read_catalog(path: Path) -> dict[str, dict[str, Any]]:
     """Read a catalogue: a TOML file whose tables are ``[KIND.NAME]``.
 
     Returns:
-        Kind -> name -> what `KINDS` makes of the table; an embedded set holds all photographs.
+        Kind -> name -> instance of the class in `KINDS`; an embedded set has all photographs.
 
     Raises:
         ValueError: Naming the file and the table, when its kind or a key is unknown, or a key is

@@ -1,4 +1,4 @@
-"""Colour: the luma that the papers compare, and the sRGB transfer curve."""
+"""Luma, as in the papers' comparisons, and the sRGB transfer curve."""
 
 import torch
 from jaxtyping import Float
@@ -14,13 +14,13 @@ def luma(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
 
 
 def srgb_to_linear(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Undo the sRGB transfer curve (IEC 61966-2-1): values in [0, 1] to linear light."""
+    """The inverse sRGB transfer curve (IEC 61966-2-1): values in [0, 1] to linear light."""
     return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0) + 0.055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """The sRGB transfer curve (IEC 61966-2-1): linear light in [0, 1] to picture values."""
-    # The clamp keeps the unused branch away from the power of a negative number.
+    # Clamped, as the power of a negative number in the unused branch would be NaN.
     return torch.where(
         x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
     )

@@ -1,4 +1,4 @@
-"""Pictures as bytes in memory, and random crops of them."""
+"""Sets packed as bytes in memory, and random crops."""
 
 import io
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from vbl.utils import complete_or_absent
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Pictures of any size as bytes, one after the other.
+    """Pictures of any size, concatenated as bytes.
 
     Attributes:
-        values: Rows of pixels of channels of every picture, (N,) uint8; possibly a mapped file.
+        values: All pictures, (H, W, C) each, flattened: (N,) uint8; possibly a mapped file.
         start: Where each picture starts in `values`, (n,).
         height: Heights in pixels, (n,).
         width: Widths in pixels, (n,).
-        channels: 3 or 1, the same for all.
+        channels: 3 or 1, for all pictures.
     """
 
     values: Tensor
@@ -38,7 +38,7 @@ class Pixels:
         return len(self.start)
 
     def to(self, device: torch.device) -> "Pixels":
-        """The same pictures in the memory of `device`."""
+        """A copy on `device`."""
         tensors = (self.values, self.start, self.height, self.width)
         return Pixels(*(tensor.to(device) for tensor in tensors), self.channels)
 
@@ -51,19 +51,18 @@ def pack(
     whole: int | None = None,
     progress: bool = False,
 ) -> Pixels:
-    """Read a set once and keep its (clean) pictures as bytes.
+    """Read the (clean) pictures of a set as bytes.
 
     Args:
         dataset: A set of `vbl.images.datasets`, all grey or all colour.
-        minimum: Smallest side that is of use, in pixels.
-        path: Keep the bytes in this file and map it, for a set larger than the memory; None keeps
-            them in memory.
+        minimum: Smallest accepted side in pixels.
+        path: Write the bytes to this file and map it, for a set larger than the memory.
         whole: As in `readable`.
         progress: Show a progress bar.
 
     Raises:
         UnreadableImage: When 1 % of the files or more cannot be read.
-        ValueError: When there is no picture, grey ones meet colour ones, or one is smaller than
+        ValueError: When there is no picture, grey and colour are mixed, or one is smaller than
             `minimum`.
     """
     shapes: list[tuple[int, ...]] = []
@@ -98,9 +97,9 @@ def _check(sample: Sample, shapes: list, minimum: int) -> None:
 def random_crops(
     pixels: Pixels, size: int, n: int, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n c size size"]:
-    """Cut random squares, each mirrored and turned in one of the eight ways.
+    """Random square crops with random rotations by 90° and reflections.
 
-    Uniform over the pictures, then over the places in one. One gather, on the pictures' device.
+    Uniform over the pictures, then over the positions. One gather, on the pictures' device.
 
     Args:
         pixels: The pictures, no side shorter than `size`.

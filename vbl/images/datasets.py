@@ -1,4 +1,4 @@
-"""Opening pictures: an embedded photograph, a set of the catalogue, or any folder of your own.
+"""Opening an embedded photograph, a set of the catalogue, or a folder of your own.
 
 ::
 
@@ -6,8 +6,8 @@
     open_dataset("cbsd68")[0].image             a set of the catalogue, in a fixed order
     open_folder("holiday")["beach"].image       your own pictures, by file name
 
-Nothing here uses the network. The bytes of embedded and local sets are checked against the hashes
-of the catalogue when a set is opened, so a number is always about the pictures it names.
+Nothing here uses the network. Embedded and local sets are checked against the hashes of the
+catalogue when opened, so that scores always refer to the same pictures.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ NOISY_CLEAN = Pairs(degraded=r"(.+)_noisy", clean=r"\1_clean")
 
 
 class DataUnavailable(RuntimeError):
-    """A set that is not on this machine, or not the one the catalogue describes."""
+    """A set that is not on this machine, or differs from the catalogue's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,9 @@ class Sample:
     """One picture of a set.
 
     Attributes:
-        name: What the set calls it (a file name without suffix, or the common part of a pair).
+        name: Its name in the set (a file name without suffix, or the common part of a pair).
         image: The picture, or the clean one of a pair; float32 in [0, 1].
-        degraded: The noisy or blurred one of a pair, else None; of the same shape.
+        degraded: The degraded one of a pair, else None; of the same shape.
     """
 
     name: str
@@ -54,15 +54,15 @@ class Sample:
     degraded: Float[Tensor, "1 c h w"] | None = None
 
 
-class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads a file to look
-    """Pictures in a fixed order, read from disk each time one is asked for.
+class ImageSet(Sequence):  # of Sample; unparametrised, or the type checker would read a file
+    """Pictures in a fixed order, read from disk at each access.
 
-    Index it with a number, a slice (another ``ImageSet``) or a name; ``in`` asks for a
-    name, and reads no file.
+    Indexed by a number, a slice (another ``ImageSet``) or a name; ``in`` takes a name and reads no
+    file.
 
     Attributes:
-        name: Of the set.
-        names: Of its pictures, in order.
+        name: Name of the set.
+        names: Names of its pictures, in order.
         never_show: Names of pictures that must not appear in a figure.
     """
 
@@ -90,12 +90,12 @@ class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads 
         return self._load[self.names[key]]()
 
     def only(self, names: Iterable[str]) -> "ImageSet":
-        """The set with the named pictures, in the given order."""
+        """The subset of the named pictures, in the given order."""
         return ImageSet(self.name, {name: self._load[name] for name in names}, self.never_show)
 
     @staticmethod
     def union(name: str, *sets: "ImageSet") -> "ImageSet":
-        """One set of several whose pictures have different names."""
+        """The union of sets whose pictures have different names."""
         load = {key: value for part in sets for key, value in part._load.items()}
         never_show = tuple(key for part in sets for key in part.never_show)
         return ImageSet(name, load, never_show)
@@ -105,17 +105,14 @@ class ImageSet(Sequence):  # of Sample; unparametrised, or a type checker reads 
 
 
 def photo(name: Any) -> Float[Tensor, "1 c h w"]:
-    """Read one embedded photograph.
+    """Read one embedded photograph, float32 in [0, 1]; C = 1 for grey ones, else 3.
 
     Args:
         name: A key of ``vbl.images.PHOTOGRAPHS``, e.g. "china".
 
-    Returns:
-        The photograph, C = 3, or 1 for the grey ones; float32 in [0, 1].
-
     Raises:
         UnknownName: With the closest names when there is no such photograph.
-        DataUnavailable: When the installed package ships another file under that name.
+        DataUnavailable: When the file in the installed package differs.
     """
     if not isinstance(name, str) or name not in PHOTOGRAPHS:
         raise UnknownName("photograph", name, PHOTOGRAPHS)
@@ -127,10 +124,7 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
 
     Args:
         name: A key of ``CATALOG``, e.g. "cbsd68".
-        root: The folder that holds the local sets; by default the one VBL_DATA names.
-
-    Returns:
-        The set; its pictures are read as they are asked for.
+        root: The folder of the local sets; by default VBL_DATA.
 
     Raises:
         UnknownName: With the closest names when there is no such set.
@@ -152,13 +146,12 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
 def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
     """Open a folder of pictures, or of pairs of a noisy and a clean one.
 
-    Pictures are sorted by file name; folders inside and files of other kinds are left out. When a
-    name ends in ``_noisy``, the folder is one of pairs ``NAME_noisy`` and ``NAME_clean`` (with any
-    suffix), and every picture must belong to one.
+    Pictures are sorted by file name; subfolders and other files are ignored. If a name ends in
+    ``_noisy``, all pictures must form pairs ``NAME_noisy`` and ``NAME_clean`` (with any suffix).
 
     Args:
         path: The folder.
-        pairs: Another way to name pairs; see :class:`vbl.images.catalog.Pairs`.
+        pairs: Another naming of pairs.
 
     Raises:
         NotADirectoryError: When ``path`` is not a folder.
@@ -203,7 +196,7 @@ def _draw(name: str, entry: Generated, number: int) -> Sample:
 
 
 def _photograph_path(picture: Photograph) -> Path:
-    """Where the installed package keeps the file, once its bytes are the expected ones."""
+    """The file in the installed package, after a check of its hash."""
     spec = find_spec(picture.package)
     if spec is None or not spec.submodule_search_locations:
         raise DataUnavailable(f"{picture.package}, which ships {picture.path}, is not installed")
@@ -249,7 +242,7 @@ def _open_local(name: str, entry: Folder, root: Path) -> ImageSet:
 
 
 def digest(root: Path, files: Iterable[Path]) -> str:
-    """What ``sha256sum FILES | sha256sum`` prints in the folder ``root``."""
+    """The output of ``sha256sum FILES | sha256sum`` in the folder ``root``."""
     lines = (f"{sha256(file)}  {file.relative_to(root).as_posix()}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -318,11 +311,11 @@ def open_set(name: str) -> ImageSet:
 
 
 GREY = ("camera", "brick", "grass", "gravel", "coins", "clock")
-UNREADABLE_SHARE = 0.01  # of a set's files; from there on the set is refused
+UNREADABLE_SHARE = 0.01  # of a set's files, at which the set is refused
 
 
 def readable(dataset: Sequence, whole: int | None = None) -> Iterator[Sample]:
-    """Every sample of a set, passing over a few unreadable files with a warning for each.
+    """Every sample of a set; a few unreadable files are skipped with a warning.
 
     Args:
         dataset: A set of `vbl.images.datasets`.

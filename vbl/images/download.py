@@ -1,13 +1,11 @@
-"""Fetching public image sets: only what has a published checksum, and only when asked.
+"""Download of public image sets with published checksums.
 
 ::
 
     folder = fetch("kodak24_original")      downloads what is missing, verifies every hash
     kodak = open_folder(folder)
 
-A set of `vbl.images.catalog.DOWNLOADS` without a checksum is a page to visit by hand. Nothing else
-in the library uses the network. Files go to the folder that VBL_CACHE names, else to the cache
-folder of the operating system.
+Nothing else in the library uses the network.
 """
 
 import os
@@ -22,25 +20,26 @@ from vbl.utils import UnknownName, is_static
 
 
 class DownloadError(RuntimeError):
-    """A file that could not be fetched, or was not the expected one."""
+    """A file that cannot be downloaded or has another hash, or a set without checksums."""
 
 
 def fetch(name: Any, *, folder: Any = None, downloader: Any = None) -> Path:
-    """Download a public set, unless its files are there already, and unpack its archives.
+    """Download the missing files of a public set and unpack its archives.
 
     Args:
         name: A key of `vbl.images.catalog.DOWNLOADS` whose kind is "download".
-        folder: Where to keep it; by default ``NAME`` in the cache folder.
-        downloader: What moves the bytes, in pooch's sense; by default one with a progress bar,
-            which VBL_STATIC=1 hides.
+        folder: Where to store it; by default ``NAME`` in `cache_folder`.
+        downloader: A downloader of pooch; by default one with a progress bar, which VBL_STATIC=1
+            hides.
 
     Returns:
         The folder with the files; an archive ``A.zip`` is unpacked beside itself into ``A``.
 
     Raises:
         UnknownName: With the closest names when there is no such set.
-        DownloadError: When a file cannot be fetched or has another hash (then it is not kept).
-        UnpackError: When an archive holds what it should not.
+        DownloadError: When a file cannot be downloaded or has another hash (then it is not kept),
+            or the set has no checksums and must be downloaded by hand.
+        UnpackError: As `vbl.images.archives.unpack`.
     """
     if not isinstance(name, str) or name not in DOWNLOADS:
         raise UnknownName("download", name, DOWNLOADS)
@@ -60,7 +59,7 @@ def fetch(name: Any, *, folder: Any = None, downloader: Any = None) -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder that VBL_CACHE names, else the cache folder of the operating system."""
+    """The folder VBL_CACHE, else the cache folder of the operating system."""
     return Path(os.environ.get("VBL_CACHE") or pooch.os_cache("vbl"))
 
 

@@ -1,10 +1,9 @@
 """Reading and writing pictures safely.
 
-A picture file is somebody else's data: it may be truncated, animated, transparent, rotated by a
-flag, sixteen bits deep, or a few kilobytes that unfold into a gigapixel. ``read`` turns what is a
-picture into one layout, float32 ``(1, C, H, W)`` in [0, 1], and says in one line why the rest is
-not one. Nothing is repaired in silence, and no global state of Pillow is touched, so both
-functions may be called from several threads.
+A file may be truncated, animated, transparent, rotated by a flag, sixteen bits deep, or a few
+kilobytes that decompress to a gigapixel. ``read`` converts pictures to one layout, float32
+``(1, C, H, W)`` in [0, 1], and refuses other files with one line. Nothing is repaired silently, and
+no global state of Pillow is changed, so both functions are thread-safe.
 """
 
 import os
@@ -30,8 +29,8 @@ from torch import Tensor
 
 from vbl.utils import complete_or_absent
 
-# First bytes of a file -> the class that opens it. Calling the class ourselves, not Image.open,
-# keeps rare and risky formats out and puts our own pixel limit before Pillow's warning.
+# First bytes of a file -> the class that opens it. Calling the class, not Image.open, excludes rare
+# and risky formats and applies our pixel limit before Pillow's warning.
 OPENERS = {
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
     b"\xff\xd8\xff": JpegImagePlugin.jpeg_factory,
@@ -43,8 +42,8 @@ OPENERS = {
 }
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 
-# Pillow keeps 8 bits of a 16-bit colour channel: the high byte. The raw mode of the opposite byte
-# order takes the other byte of each pair, so decoding twice recovers all sixteen.
+# Pillow reads only the high byte of 16-bit colour. With the raw mode of the opposite byte order it
+# reads the low byte, so decoding twice gives all sixteen bits.
 _NATIVE, _SWAPPED = (";16L", ";16B") if sys.byteorder == "little" else (";16B", ";16L")
 LOW_BYTE = {
     colours + order: colours + other
@@ -55,7 +54,7 @@ TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 TIFF_PLANES, SEPARATE_PLANES = 284, 2
 DEEP_TIFF = {"I;16", "I;16B", "I;16N", "F;32F", "F;32BF", *LOW_BYTE}
 
-# What Pillow's decoders raise on damaged files (its own Image.open and load catch the same).
+# Exceptions of Pillow's decoders on damaged files (Image.open and load catch the same).
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -73,7 +72,7 @@ DECODER_ERRORS = (
 
 
 class UnreadableImage(ValueError):
-    """A file that is not a picture ``read`` accepts; the message is one line, path and reason."""
+    """A file that ``read`` does not accept; the message is one line with path and reason."""
 
     def __init__(self, path: object, reason: str):
         super().__init__(f"cannot read {path}: {reason}")
@@ -82,15 +81,15 @@ class UnreadableImage(ValueError):
 def read(path: Any, *, max_pixels: int = 50_000_000) -> Float[Tensor, "1 c h w"]:
     """Read a PNG, JPEG, TIFF, BMP, GIF or WebP file.
 
-    The EXIF orientation is applied; transparency is laid over white; palettes, CMYK, YCbCr and Lab
-    become RGB; 16-bit values are divided by 65535 (colour too: Pillow alone would keep 8 bits);
+    The EXIF orientation is applied; transparency is composited on white; palettes, CMYK, YCbCr and
+    Lab become RGB; 16-bit values are divided by 65535 (colour too: Pillow alone would keep 8 bits);
     32-bit float TIFFs are accepted when finite and in [0, 1]. Colour profiles are not applied.
-    Files with several frames or pages are refused, except that of a phone's multi-picture JPEG the
-    photograph itself, its first picture, is read.
+    Files with several frames or pages are refused, except for a phone's multi-picture JPEG, of
+    which the first picture, the photograph, is read.
 
     Args:
         path: The file (a string or a ``pathlib.Path``).
-        max_pixels: The largest height times width to decode; checked before decoding.
+        max_pixels: Largest height times width; checked before decoding.
 
     Returns:
         The picture, float32 in [0, 1]; C is 1 for grey files and 3 for colour.
@@ -115,21 +114,19 @@ def read(path: Any, *, max_pixels: int = 50_000_000) -> Float[Tensor, "1 c h w"]
 
 
 def write(path: Any, image: Any, *, bits: int = 8, quality: int = 95) -> None:
-    """Write a picture as PNG or JPEG, all of it or nothing.
+    """Write a picture as PNG or JPEG, atomically, replacing an older file.
 
-    Values are rounded to the nearest level (halves to even), never clipped. The file appears under
-    its name only once it is complete, and replaces an older one.
+    Values are rounded to the nearest level (halves to even), never clipped.
 
     Args:
-        path: The file; its suffix, .png, .jpg or .jpeg, decides the format.
+        path: The file; its suffix, .png, .jpg or .jpeg, is the format.
         image: ``(1, C, H, W)``, C = 1 or 3, floating point, every value in [0, 1].
         bits: 8, or 16 for a grey PNG.
-        quality: Of a JPEG, 1 to 100; the colour channels keep their full resolution.
+        quality: Of a JPEG, 1 to 100; the colour channels are not subsampled.
 
     Raises:
         TypeError: When ``path`` or ``image`` is of another type.
-        ValueError: When the suffix, the shape, the range, ``bits`` or ``quality`` is not one of
-            the above.
+        ValueError: When suffix, shape, range, ``bits`` or ``quality`` is not one of the above.
         OSError: When the file cannot be written.
     """
     if not isinstance(path, str | os.PathLike):
@@ -169,8 +166,8 @@ def _check_file(path: Path) -> None:
 
 
 def _pixels(path: Path, file: BinaryIO, max_pixels: int) -> np.ndarray:
-    """Decode to float32 (H, W, C) in [0, 1], except that float files are not yet range-checked."""
-    if file.read(4) == b"GIF8":  # Pillow measures these while opening them, and warns
+    """Decode to float32 (H, W, C) in [0, 1]; the range of float files is checked later."""
+    if file.read(4) == b"GIF8":  # Pillow checks their size while opening them, and warns
         _check_size(path, _gif_size(file), max_pixels)
     file.seek(0)
     picture = _open(path, file)
@@ -198,7 +195,7 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _gif_size(file: BinaryIO) -> tuple[int, int]:
-    """Read on from a GIF's signature: its screen, enlarged to hold the first frame."""
+    """Size of a GIF's screen, enlarged to contain the first frame; reads after the signature."""
     width, height, flags = struct.unpack("<2xHHB2x", file.read(9))
     if flags & 128:
         file.seek(3 << (flags & 7) + 1, os.SEEK_CUR)  # a palette
@@ -224,14 +221,14 @@ def _open(path: Path, file: BinaryIO) -> Image.Image:
 
 
 def _raw_mode(picture: Image.Image) -> str:
-    """How the decoder packs a pixel, e.g. "RGB;16B"; "" where Pillow does not say."""
+    """The decoder's raw mode, e.g. "RGB;16B"; "" if Pillow does not have it."""
     args = picture.tile[0].args if getattr(picture, "tile", None) else ""
     first = args[0] if isinstance(args, tuple) and args else args
     return first if isinstance(first, str) else ""
 
 
 def _check_depth(path: Path, picture: Image.Image, raw_mode: str) -> None:
-    """Refuse the pixel formats that Pillow would shorten, or whose white is not agreed on."""
+    """Refuse pixel formats that Pillow would truncate, or whose white level is not defined."""
     tags = getattr(picture, "tag_v2", {})
     deep = max(tags.get(TIFF_BITS, (1,))) > 8 or ";16" in raw_mode
     odd = (
@@ -262,7 +259,7 @@ def _sixteen_bits(path: Path, file: BinaryIO, picture: Image.Image, raw_mode: st
         again = _open(path, file)
         again.tile = [_with_raw_mode(tile, LOW_BYTE[raw_mode]) for tile in again.tile]
         values = 256 * high + np.asarray(ImageOps.exif_transpose(again), np.uint16)
-    if transparent is not None:  # one colour of the file stands for "nothing here"
+    if transparent is not None:  # one colour of the file means transparent
         values = np.where((values == transparent).all(-1, keepdims=True), 65535, values)
     return _over_white(values.astype(np.float32) / 65535)
 

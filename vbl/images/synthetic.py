@@ -1,4 +1,4 @@
-"""Images without a download: dead leaves, which have the statistics of photographs."""
+"""Synthetic images with statistics like those of photographs: dead leaves."""
 
 import math
 
@@ -8,11 +8,11 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-_RADIUS = (1.5, 200.0)  # pixels; the density of the radii falls as r^-3 between the two
+_RADIUS = (1.5, 200.0)  # range in pixels; the density is proportional to r^-3
 
 
 def numpy_rng(generator: torch.Generator | None) -> np.random.Generator:
-    """A NumPy generator that continues the stream of the torch one."""
+    """A NumPy generator seeded by the torch one."""
     seed = torch.randint(2**62, (), generator=generator).item()
     return np.random.default_rng(seed)
 
@@ -20,18 +20,14 @@ def numpy_rng(generator: torch.Generator | None) -> np.random.Generator:
 def dead_leaves(
     size: tuple[int, int] = (256, 256), *, n: int = 1, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n 3 h w"]:
-    """Opaque, shaded, textured discs that fall on each other until no ground is left.
+    """RGB images in [0, 1] of opaque, shaded, textured discs that occlude each other.
 
-    With radii of density r^-3 such pictures share the scale invariance, the edges and the
-    heavy-tailed gradients of photographs (Lee, Mumford and Huang, IJCV 2001).
+    With radii of density r^-3 they have the scale invariance, the edges and the heavy-tailed
+    gradients of photographs (Lee, Mumford and Huang, IJCV 2001).
 
     Args:
         size: Height and width in pixels, at least 1 each.
         n: Number of images.
-        generator: Source of randomness.
-
-    Returns:
-        RGB images in [0, 1].
 
     Raises:
         ValueError: If a side or `n` is below 1.
@@ -47,8 +43,8 @@ def _one_dead_leaves(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
     image = np.zeros((h, w, 3), np.float32)
     bare = np.ones((h, w), bool)
     left, margin = h * w, _RADIUS[1]
-    while left:  # front to back: a disc only paints what is still bare
-        r = _radius(rng)  # centres are uniform on a plane that reaches past every edge
+    while left:  # front to back: a disc covers only pixels that are still bare
+        r = _radius(rng)  # centres are uniform on the image and a margin
         cy, cx = rng.uniform(-margin, h + margin), rng.uniform(-margin, w + margin)
         if not (-r < cy < h + r and -r < cx < w + r):
             continue
@@ -67,7 +63,7 @@ def _one_dead_leaves(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
             image[rows, cols][paint] = palette.leaf(u, v, r)[paint]
             hole[paint] = False
             left -= count
-    blur = rng.uniform(0.3, 0.8)  # the optics: no camera draws an edge between two pixels
+    blur = rng.uniform(0.3, 0.8)  # of the optics: edges in photographs are not perfectly sharp
     return np.clip(gaussian_filter(image, (blur, blur, 0), truncate=3), 0, 1)
 
 
@@ -79,7 +75,7 @@ def _radius(rng: np.random.Generator) -> float:
 
 
 class _Palette:
-    """One scene: a base colour, how far its leaves stray from it, and a direction of light."""
+    """Parameters of one scene: base colour, its variation, direction of light."""
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
@@ -89,7 +85,7 @@ class _Palette:
         self.light = rng.uniform(0, 2 * math.pi)
 
     def leaf(self, u: np.ndarray, v: np.ndarray, r: float) -> np.ndarray:
-        """Colour of a disc of radius `r` at its own coordinates u, v in [-1, 1]."""
+        """Colours of a disc of radius `r` at relative coordinates u, v in [-1, 1]."""
         rng = self.rng
         chroma = rng.normal(0, self.chroma_std, 3)
         colour = self.base + rng.normal(0, self.luminance_std) + chroma - chroma.mean()
@@ -111,5 +107,6 @@ class _Palette:
 
 
 def check_size(size: tuple[int, int], n: int) -> None:
+    """Raise a ValueError if a side or `n` is below 1."""
     if min(size) < 1 or n < 1:
         raise ValueError(f"expected height, width and n of at least 1, got size={size}, n={n}")

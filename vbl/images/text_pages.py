@@ -1,6 +1,6 @@
-"""Pages of print: words of ten languages in lines, paragraphs, tables and figures.
+"""Synthetic text pages: words of ten languages in paragraphs, headings, tables and figures.
 
-The typefaces are those that ship with Matplotlib; each has every letter that is used here.
+The fonts are Matplotlib's; each has all letters that are used here.
 """
 
 from collections.abc import Iterator
@@ -23,19 +23,15 @@ def text_page(
     type_size: tuple[int, int] = (12, 32),
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "n 1 h w"]:
-    """Dark print on light paper, in ten languages: the images of text deblurring.
+    """Grey images in [0, 1] of dark text on light paper, for text deblurring.
 
     Args:
         size: Height and width in pixels, at least 1 each.
         n: Number of pages.
-        type_size: Smallest and largest type in pixels, at least 4.
-        generator: Source of randomness.
-
-    Returns:
-        Grey images in [0, 1].
+        type_size: Smallest and largest font size in pixels, at least 4.
 
     Raises:
-        ValueError: If a side, `n` or the type is too small.
+        ValueError: If a side, `n` or the font size is too small.
     """
     check_size(size, n)
     if not 4 <= type_size[0] <= type_size[1]:
@@ -45,7 +41,7 @@ def text_page(
     return torch.from_numpy(pages).unsqueeze(1)
 
 
-FACES = {  # of a text, with the one of its headings
+FACES = {  # font of a text -> font of its headings
     "DejaVuSans": "DejaVuSans-Bold",
     "DejaVuSans-Oblique": "DejaVuSans-Bold",
     "DejaVuSans-Bold": "DejaVuSans-Bold",
@@ -86,23 +82,15 @@ STOPS = (".", ".", ".", "?", "!", ":")
 def typeset(
     height: int, width: int, rng: np.random.Generator, type_size: tuple[int, int]
 ) -> np.ndarray:
-    """Print one page, of which `height` x `width` pixels are seen.
+    """One page of `height` x `width` pixels, float32 (H, W) in [0, 1].
 
-    Args:
-        height: In pixels.
-        width: In pixels.
-        rng: Source of randomness.
-        type_size: The smallest and the largest type in pixels; small differences are as probable
-            as the same ratio of large ones.
-
-    Returns:
-        A grey image (H, W) in [0, 1], float32.
+    The font size is log-uniform between the two of `type_size`, in pixels.
     """
     paper, ink = rng.uniform(0.85, 1.0), rng.uniform(0.0, 0.25)
     page = Image.new("L", (width, height), round(255 * paper))
     size = round(np.exp(rng.uniform(*np.log(type_size))))
     printer = _Printer(page, round(255 * ink), size, rng)
-    measure = round(size * rng.uniform(12, 30))  # of a column
+    measure = round(size * rng.uniform(12, 30))  # width of a column
     left = -int(rng.integers(0, measure // 2))
     while left < width:
         printer.fill_column(left, measure)
@@ -116,7 +104,7 @@ def _font(face: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 class _Printer:
-    """One page in the making: its ink, its type, its language, and how its lines end."""
+    """Draws one page with a random font, language and alignment."""
 
     def __init__(self, page: Image.Image, ink: int, size: int, rng: np.random.Generator):
         self.rng, self.ink, self.size = rng, ink, size
@@ -128,7 +116,7 @@ class _Printer:
         self.ends = str(rng.choice(["ragged", "ragged", "justified", "centred"]))
 
     def fill_column(self, left: int, measure: int) -> None:
-        """Set one block below the other until the page ends."""
+        """Set blocks one below the other down to the end of the page."""
         top = int(self.rng.integers(-2 * self.size, self.size))
         while top < self.height:
             block = self._paragraph
@@ -152,7 +140,7 @@ class _Printer:
         return top + round(1.3 * self.leading)
 
     def _line(self, font: ImageFont.FreeTypeFont, measure: int) -> list[str]:
-        """Words for one line; the one that does not fit is left out."""
+        """Words for one line; a word that does not fit is dropped."""
         words = [next(self.words)]
         while font.getlength(" ".join(longer := [*words, next(self.words)])) <= measure:
             words = longer
@@ -165,7 +153,7 @@ class _Printer:
         self.draw.text((left, top), line, fill=self.ink, font=font)
 
     def _spread(self, words: list[str], left: int, top: int, measure: int, font) -> None:
-        """Justified: what is left of the line is shared by its gaps."""
+        """A justified line: the remaining width is divided among the gaps."""
         lengths = [font.getlength(word) for word in words]
         gap = (measure - sum(lengths)) / max(len(words) - 1, 1)
         for word, length in zip(words, lengths, strict=True):
@@ -206,7 +194,7 @@ class _Printer:
 
 
 def _prose(words: tuple[str, ...], rng: np.random.Generator) -> Iterator[str]:
-    """Sentences without an end, of words and a few numbers."""
+    """An endless sequence of sentences, of words and a few numbers."""
     begins = True
     while True:
         word = str(rng.integers(1, 2000)) if rng.uniform() < 0.05 else str(rng.choice(words))

@@ -1,4 +1,4 @@
-"""The probabilistic models of the book, each file a derivation; and their weights on disk."""
+"""The probabilistic models of the book, one derivation per file; and their weights on disk."""
 
 from vbl.models.checkpoints import BadCheckpoint, load, load_weights, save_weights
 from vbl.models.lud_vae import LUDVAE

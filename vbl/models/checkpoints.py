@@ -1,13 +1,13 @@
-"""Weights on disk: safetensors, float32 or float16, hashed; loading one executes nothing.
+"""Weights on disk: safetensors, float32 or float16, hashed; loading executes no code.
 
 ::
 
     load("resunet")                  a shipped checkpoint, by name
     load("runs/mine/weights.safetensors")
-    load("ffdnet")                   FFDNet with its authors' weights, read where VBL_DATA points
+    load("ffdnet")                   FFDNet with its authors' weights, from the folder VBL_DATA
 
-A weights file is a safetensors file whose metadata hold, as JSON, the class of the model, its
-configuration and how it was trained. ``index.json`` beside the shipped files holds their hashes.
+The metadata of a weights file hold, as JSON, the class of the model, its configuration and how it
+was trained. ``index.json`` beside the shipped files holds their hashes.
 """
 
 import json
@@ -64,12 +64,12 @@ class BadCheckpoint(ValueError):
 def save_weights(
     path: Path, model: nn.Module, facts: Mapping[str, Any], *, half: bool = False
 ) -> None:
-    """Write a model's weights with what built it.
+    """Write a model's weights with its class, configuration and training.
 
     Args:
-        path: A ``.safetensors`` file; complete or absent.
+        path: A ``.safetensors`` file, written atomically.
         model: A model of `MODELS`.
-        facts: How it was trained and what it scores; anything JSON can hold.
+        facts: How it was trained and its scores; serialisable as JSON.
         half: Store weights as float16, half the size.
 
     Raises:
@@ -91,7 +91,7 @@ def load_weights(path: Path, *, device: str | torch.device | None = None) -> nn.
 
     Args:
         path: A file `save_weights` wrote.
-        device: Where to put it; the CPU by default.
+        device: By default the CPU.
 
     Raises:
         BadCheckpoint: When the file is damaged, or describes no model of `MODELS`.
@@ -113,20 +113,20 @@ def load_weights(path: Path, *, device: str | torch.device | None = None) -> nn.
 
 
 def _with_tuples(value: Any) -> Any:
-    """Settings as they were before JSON, which knows no tuples, made lists of them."""
+    """Convert the lists of JSON back to tuples."""
     if isinstance(value, Mapping):
         return {name: _with_tuples(item) for name, item in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Metadata and tensors of a weights file, with nothing built from them.
+    """Metadata and tensors of a weights file, without building the model.
 
     Raises:
         BadCheckpoint: When the file is damaged or another kind of file.
         OSError: When it cannot be read.
     """
-    with path.open("rb"):  # a missing file is an OSError in words, not safetensors' own
+    with path.open("rb"):  # for a missing file, raises an OSError clearer than safetensors' own
         pass
     try:
         with safe_open(path, "pt") as file:
@@ -137,13 +137,13 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def index() -> dict[str, dict[str, Any]]:
-    """What ships, by name: hash, size, training and scores of each checkpoint."""
+    """The shipped checkpoints by name: hash, size, training and scores of each."""
     path = FOLDER / "index.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def known() -> tuple[str, ...]:
-    """Names `load` takes."""
+    """Names that `load` accepts."""
     return (*index(), *PUBLISHED)
 
 
@@ -152,14 +152,14 @@ def load(name: Any, *, device: str | torch.device | None = None) -> nn.Module:
 
     Args:
         name: One of `known`, or the path of a ``.safetensors`` file.
-        device: Where to put it; the CPU by default.
+        device: By default the CPU.
 
     Returns:
-        The model in evaluation mode; its ``about`` says how it was trained.
+        The model in evaluation mode; its attribute ``about`` has how it was trained.
 
     Raises:
         UnknownName: With the closest names when it is neither.
-        BadCheckpoint: When the file is damaged or is not the one of the index.
+        BadCheckpoint: When the file is damaged or has another hash than in the index.
         DataUnavailable: When an author's weights are not on this machine.
     """
     if str(name) in PUBLISHED:
@@ -183,11 +183,11 @@ def ffdnet(path: Any = None) -> supervised.Supervised:
     Args:
         path: ``ffdnet_color.npz``, converted from the MatConvNet release (arrays ``conv00.weight``,
             ``conv00.bias``, ...), or the PyTorch release ``ffdnet_color.pth`` of KAIR; by default
-            the one of the two that lies in ``weights`` where VBL_DATA points.
+            whichever is in ``weights`` in the folder VBL_DATA.
 
     Raises:
         DataUnavailable: When there is neither.
-        BadCheckpoint: When the file holds other arrays.
+        BadCheckpoint: When the file contains other arrays.
     """
     path = Path(path) if path else _published("ffdnet_color.npz", "ffdnet_color.pth")
     read = _read_npz if path.suffix == ".npz" else _read_pth
@@ -222,7 +222,7 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read_pth(path: Path) -> dict[str, torch.Tensor]:
-    """KAIR counts ReLUs as layers: its convolution i is ``model.{2 i}``."""
+    """Rename KAIR's layers, which count ReLUs: its convolution i is ``model.{2 i}``."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     return {
         f"{int(name.split('.')[1]) // 2}.{name.split('.')[2]}": tensor

@@ -1,31 +1,31 @@
-"""LUD-VAE: learn how clean images are degraded from images that are no pairs.
+"""LUD-VAE: learn a degradation from unpaired clean and degraded images.
 
-Generative model of a clean image x and a degraded one y, of one content z or of two:
+Generative model of a clean image x and a degraded image y, with the same or different contents z:
 
     x | z ~ N(d(z, 0), s² I)      y | z, z_n ~ N(d(z, z_n), s² I)
     z_n¹ ~ N(0, I)                z_n^l | z_n^{<l}, z ~ N(μ_p^l, diag ς_p^l)  for l > 1
 
-z and z_n have a map at each of N levels. In the paper's text z_n is independent of z; in the
-authors' code p(z_n | z) depends on it, as noise does on the signal. Both are here. (The paper
-prints p(z_n^l) = N(0, I) for every l; in the code only the first has it.) Posterior, from x alone
-and from y alone:
+z and z_n have a feature map at each of N levels. In the paper's text z_n is independent of z; in
+the authors' code p(z_n | z) depends on it, as noise depends on the signal. Both are implemented.
+(The paper prints p(z_n^l) = N(0, I) for every l; in the code only the first level has it.)
+Posterior, given x alone and given y alone:
 
     q(z | x): z = e(h(x)),  h(x) = x + n_x,  n_x ~ N(0, σ_x² I);   q(z | y) likewise with σ_y
     q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, diag ς_q^l)
 
-Where both images of a pair say the same of their content, q(z | x) = q(z | y), Eq. (8), the bound
-of the pair falls into one of x and one of y, and no term needs both:
+If both images of a pair give the same posterior of their content, q(z | x) = q(z | y), Eq. (8), the
+bound of the pair splits into a part of x and a part of y, and no term depends on both:
 
     log p(x, y) >= ELBO_x + ELBO_y
     ELBO_x = E log p(x | z) - ½ KL(q(z | x) || p(z))
     ELBO_y = E log p(y | z, z_n) - KL(q(z_n | y, z) || p(z_n | z)) - ½ KL(q(z | y) || p(z))
 
-Of two images that are no pair, each half bounds the density of its own, but for the other half of
-KL(q(z) || p(z)). That one is a constant and is dropped: p(z) is uniform on a box, q(z | h(x)) on a
-box around e(h(x)) so small that d does not change in it, and their divergence the logarithm of the
-ratio of the volumes, whatever the weights. In a box without volume, the paper's, it is infinite
-(see the errata). The noise of h leaves it a bound, because divergences are convex: that of the mean
-over n_x is at most the mean of those for each n_x.
+For two unpaired images, each part bounds the log-density of its image up to the other half of
+KL(q(z) || p(z)). This KL is a constant and is dropped: p(z) is uniform on a box, q(z | h(x)) on a
+box around e(h(x)) so small that d is constant in it, and their divergence is the log ratio of the
+volumes for all weights. With the paper's box of volume 0 it is infinite (see the errata). With the
+noise of h it is still a bound, because the KL divergence is convex: that of the mean over n_x is at
+most the mean of those for each n_x.
 
 Zheng et al., "Learn from unpaired data for image restoration: a variational Bayes approach",
 Eq. (2)-(22).
@@ -51,25 +51,25 @@ from vbl.utils import randn_like
 PAIRS = ("C2N", "L2CN", "added")
 PRIORS = ("content", "scale", "standard")
 HIDING = {"white": awgn, "correlated": correlated}
-LOG_LATENT_VARIANCE = (-14.0, 4.0)  # of the latents; keeps its logarithm and its exponential finite
+LOG_LATENT_VARIANCE = (-14.0, 4.0)  # clamp of the latents' log-variances
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
-Latent = Callable[[int, Tensor], Tensor]  # z_n^l for the number of a level and the state there
+Latent = Callable[[int, Tensor], Tensor]  # z_n^l as a function of level and decoder state
 
 
 def decoder_std(kl_weight: float = 1e-4, share: float = 0.5) -> float:
-    """s, for which the bound is what the authors' code trains, up to factor and constant.
+    """s for which the bound is the authors' training loss, up to factor and constant.
 
-    Of B images with n values each, a share r degraded, the code takes the mean squared error of
-    all, and adds λ times the divergences of the degraded ones, over n and their number r B:
+    For B images of n values each, a share r of them degraded, their loss is the mean squared error
+    of all images plus λ times the mean divergence per value of the degraded images:
 
         Σ ‖d - image‖²/(B n) + λ Σ KL/(r B n)
 
-    Multiplied by B n/(2 s²), the first sum is the bound's; the second is where λ/(2 s² r) = 1, at
+    Multiplied by B n/(2 s²), the first sum is the bound's; the second is if λ/(2 s² r) = 1, at
     s² = λ/(2 r).
 
     Args:
-        kl_weight: λ, the code's 1e-4 once the annealing is over.
+        kl_weight: λ, the code's 1e-4 after annealing.
         share: r, a half in balanced batches.
 
     Returns:
@@ -84,24 +84,24 @@ class Config:
 
     Attributes:
         channels: 3 for colour images, 1 for grey ones.
-        std: s, the standard deviation of both images about what is decoded; see `decoder_std`. The
-            larger, the more of the noise the decoder may leave to it instead of the latents.
-        std_x: σ_x, of the noise that h adds to a clean image, to hide that it has none.
-        std_y: σ_y, of the noise that h adds to a degraded one. The less the two differ in their
-            noise after h, the better q(z | x) = q(z | y) holds: Eq. (22).
-        hiding: Which noise h adds: "white" as in the paper, or "correlated", whose neighbours are
-            alike (`vbl.degradations.correlated`). White noise hides the coarse part of a grain
-            badly, since little of its own power is there.
-        annealed: Batches in which the gradient of the divergence of z_n rises, in a straight line,
-            from nothing to its own size; its value is whole. 0 for none, 10,000 in the paper.
+        std: s, the standard deviation of both images about their decoded means; see `decoder_std`.
+            The larger, the more of the noise is modelled by s instead of the latents.
+        std_x: σ_x, of the noise that h adds to a clean image, to hide that it is clean.
+        std_y: σ_y, of the noise that h adds to a degraded image. The more alike the noise of both
+            after h, the better q(z | x) = q(z | y) holds: Eq. (22).
+        hiding: The noise of h: "white" as in the paper, or "correlated"
+            (`vbl.degradations.correlated`). White noise has little power at low frequencies, and
+            hides correlated noise badly.
+        annealed: Batches over which the gradient of z_n's KL is scaled up linearly from 0 to 1; its
+            value is not scaled. 0 for none, 10,000 in the paper.
         width: Channels of the content, and of the networks.
         latent: Channels of z_n.
         prior: Of z_n^l for l > 1: "content", N(μ_p, ς_p) as in the authors' code, both from z and
             z_n^{<l}; "scale", N(0, ς_p); or "standard", N(0, I), independent of z as in the paper's
-            text. Where h(y) still shows some of the noise, so does z, and a μ_p that has seen it
-            tells the noise itself: what it then tells of a clean image, which has none, is weak.
-            Without any ς_p noise cannot follow the signal.
-        factors: Pixels of the image for a place of z and z_n along each side, level 1 first.
+            text. If some of y's noise is left in h(y), and so in z, μ_p learns to copy the noise
+            from z; for z of a clean image, it then generates too little. Without ς_p the noise
+            cannot depend on the signal.
+        factors: Downsampling factors of z and z_n, level 1 first.
 
     Raises:
         ValueError: If a number is out of range, or the factors do not fit each other.
@@ -144,19 +144,19 @@ class Gaussian:
         return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
 
     def kl(self, p: "Gaussian") -> Float[Tensor, "b n hf wf"]:
-        """KL(self || p) of each number, in nats."""
+        """KL(self || p) of each entry, in nats."""
         return kl_normal(self.mean, self.var, p.mean, p.var)
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """q(z, z_n | y) along one draw of it; each field but the last has one entry for each level.
+    """q(z, z_n | y) at one sample; each field but the last has one entry per level.
 
     Attributes:
         z: The content.
-        q: q(z_n^l | z_n^{<l}, z, y), given what was drawn before.
+        q: q(z_n^l | z_n^{<l}, z, y), given the samples of the levels before.
         p: p(z_n^l | z_n^{<l}, z), likewise.
-        z_n: What was drawn from q.
+        z_n: The sample of q.
         mean: d(z, z_n), (B, C, h, w).
     """
 
@@ -185,19 +185,18 @@ class LUDVAE(nn.Module):
 
     @property
     def restoring(self) -> nn.ModuleList:
-        """What a restoration and a generation need, all but the noise encoder."""
+        """The networks that restoration and generation use: all but the noise encoder."""
         return nn.ModuleList([self.content, self.decoder])
 
     # 1. Generative model
 
     def decode(self, z: Content, latent: Latent | None = None) -> Float[Tensor, "b c h w"]:
-        """d(z, z_n), the peak of p(y | z, z_n).
+        """d(z, z_n), the mean of p(y | z, z_n).
 
         Args:
             z: The content.
-            latent: Where z_n comes from: called at every level with its number, from 0, and the
-                state of the decoder, which holds z^{<=l} and z_n^{<l}. None is z_n = 0, and d(z, 0)
-                the peak of p(x | z).
+            latent: Returns z_n^l, given the level, from 0, and the state of the decoder, a function
+                of z^{<=l} and z_n^{<l}. None is z_n = 0; d(z, 0) is the mean of p(x | z).
         """
         state = z[0]
         for level, step in enumerate(self.decoder.steps):
@@ -210,7 +209,7 @@ class LUDVAE(nn.Module):
         return state.new_zeros(len(state), self.config.latent, *state.shape[-2:])
 
     def prior(self, level: int, state: Float[Tensor, "b n hf wf"]) -> Gaussian:
-        """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level, or at all."""
+        """p(z_n^l | z_n^{<l}, z), Eq. (12); N(0, I) at the first level, or at all levels."""
         if level == 0 or self.config.prior == "standard":
             return Gaussian(zero := self._none(level, state), torch.ones_like(zero))
         p = gaussian(self.decoder.priors[level - 1](state))
@@ -219,13 +218,12 @@ class LUDVAE(nn.Module):
     def from_prior(
         self, *, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> Latent:
-        """z_n for `decode`, drawn from p(z_n | z).
+        """Samples of z_n from p(z_n | z), for `decode`.
 
         Args:
-            temperature: By which each z_n^l is multiplied once it is drawn, and so its mean, as in
-                the authors' code: 0 decodes the clean image, 1 is what was learned, more than it
-                exaggerates. (The temperature of a density would leave its mean.)
-            generator: Source of randomness.
+            temperature: Factor of each sample z_n^l, and so of its mean, as in the authors' code: 0
+                decodes the clean image, 1 the learned degradation, more a stronger one. (The
+                temperature of a density would leave its mean.)
 
         Raises:
             ValueError: If the temperature is negative.
@@ -247,8 +245,8 @@ class LUDVAE(nn.Module):
         *,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c h w"]:
-        """h, Eq. (20): the image with the noise that hides its own."""
-        nothing = torch.zeros_like(image)  # a noisy image may leave [0, 1]
+        """h, Eq. (20): the image plus noise that hides its own."""
+        nothing = torch.zeros_like(image)  # noise is drawn on 0, as the image may be outside [0, 1]
         return image + HIDING[self.config.hiding](nothing, std, generator=generator).y
 
     def posterior(
@@ -262,8 +260,7 @@ class LUDVAE(nn.Module):
 
         Args:
             y: Degraded images.
-            z: Their content, where it is known; by default that of h(y).
-            generator: Source of randomness.
+            z: Their content; by default that of h(y).
         """
         if z is None:
             z = self.content(self.hide(y, self.config.std_y, generator=generator))
@@ -279,18 +276,18 @@ class LUDVAE(nn.Module):
         return Posterior(z, *zip(*levels, strict=True), mean)
 
     def noise_posterior(self, level: int, numbers: Float[Tensor, "b m hf wf"]) -> Gaussian:
-        """q(z_n^l | z_n^{<l}, z, y) of the noise encoder's numbers, for the level l - 1, from 0."""
+        """q(z_n^l | z_n^{<l}, z, y) from the noise encoder's outputs; `level` is l - 1, from 0."""
         return gaussian(numbers)
 
     # 3. ELBO
 
     def elbo_x(self, x: Float[Tensor, "b c h w"], z: Content) -> Elbo:
-        """Eq. (10) and (18), without the constant; neither y nor z_n is in it."""
+        """Eq. (10) and (18), without the constant; a function of x and z alone."""
         log_likelihood = Normal(self.decode(z), self.config.std).log_prob(x)
         return Elbo({"clean image": per_image(log_likelihood)}, {})
 
     def elbo_y(self, y: Float[Tensor, "b c h w"], q: Posterior) -> Elbo:
-        """Eq. (11), (16) and (19), without the constant; x is not in it."""
+        """Eq. (11), (16) and (19), without the constant; independent of x."""
         log_likelihood = Normal(q.mean, self.config.std).log_prob(y)
         kl = {
             f"level {n}": per_image(q_n.kl(p_n))
@@ -299,9 +296,9 @@ class LUDVAE(nn.Module):
         return Elbo({"degraded image": per_image(log_likelihood)}, kl)
 
     def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
-        """ELBO_x + ELBO_y in nats per image, with one draw of each noise and of z_n.
+        """ELBO_x + ELBO_y in nats per image, with one sample of each noise and of z_n.
 
-        What batch.x and batch.y show need not be the same. Annealing leaves the values as they are.
+        batch.x and batch.y need not be pairs. Annealing changes gradients, not values.
         """
         if self.training:
             self.batches += 1
@@ -312,7 +309,7 @@ class LUDVAE(nn.Module):
         return Elbo({**of_x.log_likelihood, **of_y.log_likelihood}, kl)
 
     def _annealed(self, kl: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """The same value, with a gradient that grows with the batches seen."""
+        """The same value, with a gradient scaled by the number of batches seen."""
         if self.config.annealed == 0:
             return kl
         weight = (self.batches / self.config.annealed).clamp(max=1)
@@ -323,11 +320,11 @@ class LUDVAE(nn.Module):
     def restore(
         self, y: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
     ) -> Restoration:
-        """N2C, from degraded images to clean ones: d(z, 0) at the content of y, the mean of h(y).
+        """N2C, from degraded to clean images: d(z, 0) at the content z = e(y).
 
         Args:
             y: Degraded images.
-            generator: Draw h(y) with it, instead.
+            generator: If given, z = e(h(y)) with a sample of h(y) instead of its mean y.
         """
         if generator is not None:
             y = self.hide(y, self.config.std_y, generator=generator)
@@ -343,29 +340,27 @@ class LUDVAE(nn.Module):
         pair: str = "C2N",
         generator: torch.Generator | None = None,
     ) -> Degraded:
-        """From clean images to pairs, with z of h(x) and z_n ~ p(z_n | z).
+        """Generate pairs from clean images, with z = e(h(x)) and z_n ~ p(z_n | z).
 
-        C2N is the paper's: x and d(z, z_n). What differs between the two is the degradation and
-        what the decoder could not keep of x, its blur.
+        C2N is the paper's pair: x and d(z, z_n). They differ by the degradation and by the blur of
+        the decoder.
 
-        L2CN is from latents to both images: d(z, 0) and d(z, z_n), without the blur. Its prior of
-        z is simple, the mixture of q(z | x) over the clean images, where the paper considers a
-        PixelCNN. (Hardly a draw of the uniform p(z) would be the content of an image.)
+        L2CN decodes both images: d(z, 0) and d(z, z_n), so they do not differ by that blur. The
+        prior of z is the mixture of q(z | x) over the clean images, where the paper considers a
+        PixelCNN. (Samples of the uniform p(z) are hardly ever contents of images.)
 
-        "added" is for degradations that add something of mean zero: x, and x with what z_n makes,
-        d(z, z_n) - d(z, 0) without its mean in each channel. All of the clean image is in both.
+        "added" is for additive degradations of mean zero: x, and x + d(z, z_n) - d(z, 0), the
+        difference without its mean in each channel. Both have all details of x.
 
         Args:
             x: Clean images in [0, 1].
             temperature: See `from_prior`.
-            std_x: Of the noise of h, as the level of `vbl.degradations.awgn`; by default that of
-                the training. The paper draws it from a range.
+            std_x: Noise level of h, as in `vbl.degradations.awgn`; by default that of the training.
+                The paper draws it from a range.
             pair: One of `PAIRS`.
-            generator: Source of randomness.
 
         Raises:
-            ValueError: If the temperature is negative, there is no such kind of pair, or x is
-                outside [0, 1].
+            ValueError: If the temperature is negative, `pair` is unknown, or x is outside [0, 1].
         """
         if pair not in PAIRS:
             raise ValueError(f"pair: expected one of {', '.join(PAIRS)}, got {pair!r}")
@@ -383,11 +378,11 @@ class LUDVAE(nn.Module):
     def as_degradation(
         self, *, temperature: float = 1.0, std_x: Level | None = None, pair: str = "C2N"
     ) -> Degrade:
-        """`translate` as ``degrade(x, generator=...)``, wherever a degradation is wanted."""
+        """`translate` as a degradation, ``degrade(x, generator=...)``."""
         return partial(self.translate, temperature=temperature, std_x=std_x, pair=pair)
 
 
 def gaussian(numbers: Float[Tensor, "b m hf wf"]) -> Gaussian:
-    """N(mean, diag var) of means and logarithms of variances, stacked as channels."""
+    """N(mean, diag var) from means and log-variances, stacked as channels."""
     mean, log_var = numbers.chunk(2, 1)
     return Gaussian(mean, log_var.clamp(*LOG_LATENT_VARIANCE).exp())

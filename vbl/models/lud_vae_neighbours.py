@@ -1,14 +1,13 @@
-"""LUD-VAE whose posterior knows its neighbours.
+"""LUD-VAE with a posterior that is correlated between neighbouring latents.
 
-The model is `vbl.models.lud_vae`'s; what differs is the posterior of the latents of the noise:
+The model is `vbl.models.lud_vae`'s; the posterior of the latents of the noise differs:
 
     q(z_n^l | z_n^{<l}, z, y) = N(μ_q^l, S L Lᵀ S),      S² = diag ς_q^l
 
-In the paper L = I: given the image, the numbers of the latents are independent. Where a decoder
-blurs white latents into a noise that is no longer white, they are not independent under the exact
-posterior, and the bound of an independent q prefers a whiter noise to the true one. Here L is
-triangular with ones on the diagonal, one for each level, a convolution: draws and divergences stay
-in closed form. An extension of the book.
+In the paper L = I: the entries of the latents are independent given the image. If the decoder
+filters white latents to correlated noise, they are dependent under the exact posterior, and the
+bound of an independent q is biased to whiter noise. Here L is a unit triangular convolution, one
+for each level; samples and divergences are still in closed form. An extension of the book.
 """
 
 from dataclasses import dataclass
@@ -26,11 +25,10 @@ from vbl.utils import randn_like
 
 @dataclass(frozen=True)
 class Config(lud_vae.Config):
-    """The configuration of LUD-VAE, and the reach of L.
+    """The configuration of LUD-VAE, and the radius of L.
 
     Attributes:
-        neighbours: Places along each side at which numbers of z_n may depend on each other in q;
-            0 is the paper's, L = I.
+        neighbours: Radius of the convolution L; 0 is the paper's, L = I.
 
     Raises:
         ValueError: If a number is out of range.
@@ -60,9 +58,9 @@ class CorrelatedGaussian(Gaussian):
         return self.mean + self.var.sqrt() * noise
 
     def kl(self, p: Gaussian) -> Float[Tensor, "b n hf wf"]:
-        """KL(self || p), in nats, for a p of independent numbers; the sum is exact.
+        """KL(self || p), in nats, for a p with independent entries; its sum is exact.
 
-        Variances are var times the diagonal of L Lᵀ, and log det(S L Lᵀ S) is the sum of log var.
+        The variances are var times the diagonal of L Lᵀ; log det(S L Lᵀ S) is the sum of log var.
         """
         gain = self.cholesky.gain(self.mean)
         return kl_normal(self.mean, self.var * gain, p.mean, p.var) + gain.log() / 2
@@ -81,7 +79,7 @@ class LUDVAENeighbours(LUDVAE):
     # 2. Posterior
 
     def noise_posterior(self, level: int, numbers: Float[Tensor, "b m hf wf"]) -> Gaussian:
-        """q(z_n^l | z_n^{<l}, z, y) of the noise encoder's numbers, for the level l - 1, from 0."""
+        """q(z_n^l | z_n^{<l}, z, y) from the noise encoder's outputs; `level` is l - 1, from 0."""
         q = gaussian(numbers)
         if self.config.neighbours == 0:
             return q

@@ -1,4 +1,4 @@
-"""What all models share: what a restoration is, and checks of their configurations."""
+"""`Restoration`, the result of every model, and checks of configurations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Restoration:
-    """A restored image and whatever the model inferred about its degradation.
+    """A restored image and what the model inferred about its degradation.
 
     Attributes:
         image: Restored images (B, C, H, W), not clipped.
-        noise_std: Inferred standard deviation of the noise, (B, 1 or C, h, w) or, one number for
-            each image, (B, 1, 1, 1); or None.
+        noise_std: Inferred standard deviation of the noise, a map (B, 1 or C, h, w) or one value
+            per image (B, 1, 1, 1); or None.
         kernel: Inferred blur kernels (B, 1, k, k), or None.
         kernel_parameters: Their λ1², λ2² in pixels² and ρ, (B, 3), where they are Gaussian.
         quality: Inferred quality of JPEG, 0 to 100, (B, 1, 1, 1), or None.
@@ -30,11 +30,11 @@ class Restoration:
 
 
 LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # of pixels; keeps 1/β and log β finite
-FIRST_STD = 25 / 255  # noise level that an SNet answers before training
+FIRST_STD = 25 / 255  # noise level that an untrained SNet estimates
 
 
 def check_choices(config: Any, choices: Mapping[str, Sequence[Any]]) -> None:
-    """Raise a ValueError for an attribute of a config that is none of its choices."""
+    """Raise a ValueError if an attribute of a config is not one of its choices."""
     for name, known in choices.items():
         if getattr(config, name) not in known:
             expected = ", ".join(map(repr, known))

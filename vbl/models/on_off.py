@@ -1,13 +1,13 @@
-"""Two unknowns and two counts: a star on a glowing sky, the smallest mean field.
+"""A minimal mean-field model: the brightness of a star and of the sky from two photon counts.
 
-Photons from a patch of sky with a star come from the star or from the sky's own glow; a patch
-beside it shows the glow alone:
+Photons from a patch of sky with a star come from the star or the sky; from a patch beside it, from
+the sky alone:
 
     x ~ Gamma(a, b),   w ~ Gamma(a, b)          brightness of the star and of the sky
     y ~ Poisson(P (x + w)),   u ~ Poisson(P w)  counts on the star and off it
 
-Given the counts, x and w are dependent: more of one explains less of the other. The latent n says
-how many of the y photons the star sent.
+Given the counts, x and w are dependent: the larger one, the smaller the other. The latent n is the
+number of the star's photons among the y.
 """
 
 import math
@@ -64,7 +64,7 @@ class OnOffModel:
     def grid(self, points: int = 400) -> tuple[Tensor, Tensor, Tensor]:
         """Gauss-Legendre points x, w (points, points) and weights for integrals over both.
 
-        The grid covers the square [0, t]² outside of which the posterior has no mass to speak of.
+        The grid covers a square [0, t]² outside of which the posterior's mass is negligible.
         """
         c = self.config
         most = self.y + self.u + c.prior_shape
@@ -88,7 +88,7 @@ class OnOffModel:
         return self._gammas(share)
 
     def start(self) -> tuple[Gamma, Gamma]:
-        """q(x) and q(w) when each photon is as likely the star's as the sky's."""
+        """Initial q(x) and q(w), for q(n) = Binomial(y, ½)."""
         return self._gammas(torch.tensor(0.5).double())
 
     def _gammas(self, share: Tensor) -> tuple[Gamma, Gamma]:
@@ -99,13 +99,13 @@ class OnOffModel:
 
     @staticmethod
     def _share(log_x: Tensor, log_w: Tensor) -> Tensor:
-        """The star's share of the photons, q(n) = Binomial(y, share)."""
+        """The expected share of the star in the y photons: q(n) = Binomial(y, share)."""
         return torch.sigmoid(log_x - log_w)
 
     # 3. ELBO
 
     def bound(self, q_x: Gamma, q_w: Gamma) -> Elbo:
-        """The bound of q(x) q(w) q(n) with the best q(n), :eq:`eq-on-off-bound`."""
+        """The bound of q(x) q(w) q(n) with the optimal q(n), :eq:`eq-on-off-bound`."""
         c, log_x, log_w = self.config, _mean_log(q_x), _mean_log(q_w)
         log_p = math.log(c.photons)
         on = self.y * (torch.logaddexp(log_x, log_w) + log_p) - c.photons * (q_x.mean + q_w.mean)
@@ -124,13 +124,10 @@ class OnOffModel:
     # 4. Point estimates
 
     def em(self, steps: int) -> list[tuple[float, float]]:
-        """Expectation maximisation: q(n) as before, but points instead of q(x) and q(w).
-
-        Args:
-            steps: Number of rounds.
+        """Expectation maximisation: q(n) as in `update`, point estimates instead of q(x), q(w).
 
         Returns:
-            (x, w) after each round; they climb to a maximum of p(x, w | y, u).
+            (x, w) after each of the steps; they converge to a maximum of p(x, w | y, u).
         """
         c, share, path = self.config, torch.tensor(0.5).double(), []
         for _ in range(steps):

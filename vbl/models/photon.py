@@ -1,12 +1,12 @@
-"""A model small enough to know the answer: counting photons.
+"""Photon counting, a model with a posterior and an evidence in closed form.
 
 A pixel of brightness x sends y photons, with a Gamma prior on the brightness:
 
     x ~ Gamma(a, b)          y | x ~ Poisson(P x)
 
-with P the photons expected at x = 1. The posterior Gamma(a + y, b + P) and the evidence (a negative
-binomial) are known, so that bound, gap and amortisation can be compared with the truth. The five
-systems of the book have the same four sections as this file.
+with P the photons expected at x = 1. The posterior is Gamma(a + y, b + P), the evidence a negative
+binomial, so that bound, gap and amortisation can be compared with exact values. The five systems of
+the book have the same four sections as this file.
 """
 
 import math
@@ -46,7 +46,7 @@ class Config:
 
 
 class PhotonModel(nn.Module):
-    """Poisson counts, a Gamma prior, and a network that guesses the posterior of each pixel."""
+    """Poisson counts, a Gamma prior, and a network for the posterior of each pixel."""
 
     def __init__(self, config: Config | None = None):
         super().__init__()
@@ -95,7 +95,7 @@ class PhotonModel(nn.Module):
         expected_log = q.concentration.digamma() - q.rate.log()
         log_likelihood = y * (expected_log + torch.log(y.new_tensor(p)))
         log_likelihood = log_likelihood - p * q.mean - (y + 1).lgamma()
-        # 1/x is one-to-one, so Gamma distributions diverge as the inverse Gammas do.
+        # x → 1/x is one-to-one, so the KL of Gammas is that of the inverse Gammas.
         kl = kl_inverse_gamma(q.concentration, q.rate, a, b)
         return Elbo({"counts": per_image(log_likelihood)}, {"brightness": per_image(kl)})
 

@@ -1,13 +1,12 @@
-"""Learning from pairs and nothing else: the baseline of every chapter.
+"""Supervised learning from pairs, the baseline of every chapter.
 
-The clean image is the network's output up to a fixed Gaussian error:
+The clean image is the network's output plus Gaussian noise of fixed variance:
 
     x | y ~ N(y + f(y), eps0² I)
 
 Its log-likelihood is -‖x - y - f(y)‖²/(2 eps0²) up to a constant: to maximise it is to minimise the
-mean squared error at the loss scale 1/(2 eps0²). With VIRNet's eps0² this is KL_z, the term of
-VIRNet's bound that trains its restorer: trained here, a network is VIRNet's twin without a noise
-model.
+mean squared error at the loss scale 1/(2 eps0²). With VIRNet's eps0² this is -KL_z, the term of
+VIRNet's bound that trains its restorer: so the baseline is VIRNet without its noise model.
 """
 
 import math
@@ -29,12 +28,12 @@ NETWORKS: dict[str, type[Network]] = {"ResUNet": ResUNet, "DnCNN": DnCNN, "FFDNe
 
 @dataclass(frozen=True)
 class Config:
-    """Constants of the model and the network it trains.
+    """Constants of the model and its network.
 
     Attributes:
         network: A key of `NETWORKS`.
-        options: Arguments of that network.
-        eps0_sq: Variance of the clean image around the network's output; the scale of the loss.
+        options: Arguments of the network.
+        eps0_sq: Variance of the clean image around the network's output; sets the loss scale.
 
     Raises:
         ValueError: If the network is unknown or `eps0_sq` is not positive.
@@ -51,7 +50,7 @@ class Config:
 
 
 class Supervised(nn.Module):
-    """A restorer trained on pairs by least squares; FFDNet is also told the noise level."""
+    """A restorer trained on pairs by least squares; FFDNet has the noise level as an input."""
 
     def __init__(self, config: Config | None = None):
         super().__init__()
@@ -71,11 +70,11 @@ class Supervised(nn.Module):
 
         Args:
             y: Degraded images.
-            noise_std: Standard deviation of their noise, for a network that must be told;
+            noise_std: Standard deviation of their noise, for a network that has it as an input;
                 anything that expands to (B, 1, H, W).
 
         Raises:
-            ValueError: If the network must be told the noise level and is not.
+            ValueError: If the network needs the noise level and it is not given.
         """
         if not self.restorer.needs_noise_level:
             return y + self.restorer(y)
@@ -89,7 +88,7 @@ class Supervised(nn.Module):
         """log p(x | y), in nats per image.
 
         Args:
-            batch: Pairs; their `noise_var` is used only by a network that is told the level.
+            batch: Pairs; `noise_var` is used only by a network that has the level as an input.
             generator: Not used: nothing is sampled.
         """
         std = batch.noise_var.sqrt() if self.restorer.needs_noise_level else None
@@ -103,10 +102,5 @@ class Supervised(nn.Module):
     def restore(
         self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "..."] | None = None
     ) -> Restoration:
-        """The mean, with the noise level it was told.
-
-        Args:
-            y: Degraded images (B, C, H, W) of any size.
-            noise_std: As in `mean`.
-        """
+        """The `mean` of degraded images (B, C, H, W) of any size."""
         return Restoration(self.mean(y, noise_std))

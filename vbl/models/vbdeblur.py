@@ -1,11 +1,11 @@
-"""VBDeblurNet: infer the blur kernel as a point of the simplex, then restore, given it.
+"""VBDeblurNet: infer the blur kernel, with a Dirichlet posterior, then restore, conditioned on it.
 
 Generative model (d values in an image, d' pixels in a kernel):
 
     y_i ~ N((h * z)_i, σ²)      z_i ~ N(x_i, eps0²)      h ~ Dir(C k̃)
 
-with x the clean image of the training pair and k̃ the kernel that blurred it, with a floor δ, since
-a Dirichlet distribution knows no zeros: k̃ = (k + δ)/(1 + δ d'). Posterior, from y alone:
+with x the clean image of the training pair and k̃ its blur kernel, with a floor δ, since the mean
+of a Dirichlet distribution has no zeros: k̃ = (k + δ)/(1 + δ d'). Posterior, given y alone:
 
     q(z, h | y) = q(h | y) q(z | y, h), kernel-dependent, or q(h | y) q(z | y), kernel-free
     q(h | y) = Dir(ζ),                   ζ = C softmax(Kernel-Net(y)), with the same floor
@@ -56,31 +56,29 @@ class Config:
     Attributes:
         channels: 3 for colour images, 1 for grey ones.
         sigma_sq: σ², variance of the noise.
-        eps0_sq: eps0², how far z may lie from x.
-        concentration: C, how sure the prior is of the kernel: an entry of mean k̃_i has the
-            variance k̃_i (1 - k̃_i)/(C + 1).
-        floor: δ of a kernel's pixel; see `vbl.degradations.with_floor`.
+        eps0_sq: eps0², variance of z given x.
+        concentration: C, of the kernel's prior: an entry of mean k̃_i has the variance
+            k̃_i (1 - k̃_i)/(C + 1).
+        floor: δ, per kernel entry; see `vbl.degradations.with_floor`.
         kernel_size: Side of the kernels in pixels.
         trained: Which terms of the bound are backpropagated, of `TERMS`; all are computed. Without
-            "blurred image" Deblur-Net is trained by the mean squared error alone, and Kernel-Net
-            as before.
-        conditioning: Extra inputs of Deblur-Net, beside y: a code of the "kernel"
-            (kernel-dependent inference: in training of the draw of h that the likelihood has, else
-            of the mean), or "nothing".
-        gradient: With "flow", as Eq. (14) has it, the terms that train Deblur-Net are
-            backpropagated through these inputs into Kernel-Net; "stop", as the authors' code,
-            detaches them.
-        likelihood_trains: "restorer", or "all": the likelihood is then backpropagated into
-            Kernel-Net, too. As long as μ is still y, the kernel that explains y best is a Dirac's;
-            at the likelihood's weight of 1/σ² the softmax reaches it within some hundred steps,
-            and saturates: its gradient is 0, and training of Kernel-Net has ended. It is how blind
-            deconvolution by the most probable pair of image and kernel fails, too.
-        kernel_counts: "once", as in the bound, or "per value", as often as an image has values, as
-            in the authors' code. Where nothing else trains Kernel-Net, Adam makes the two equal.
-        restorer: A key of `RESTORERS`: any network can be trained in the framework.
+            "blurred image" Deblur-Net is trained by the mean squared error alone, Kernel-Net as
+            before.
+        conditioning: What Deblur-Net is conditioned on beside y: a code of the "kernel"
+            (kernel-dependent inference; the sample of h in training, else the mean), or "nothing".
+        gradient: "flow": the terms that train Deblur-Net are backpropagated through the code into
+            Kernel-Net, as in Eq. (14); "stop": the kernel is detached, as in the authors' code.
+        likelihood_trains: "restorer", or "all": the likelihood is also backpropagated into
+            Kernel-Net. While μ is still y, its best kernel is a Dirac; with the weight 1/σ² the
+            softmax saturates there within some hundred steps, its gradient is 0 and Kernel-Net
+            stops learning. Blind deconvolution by joint MAP of image and kernel fails likewise.
+        kernel_counts: Weight of KL_h: "once", as in the bound, or "per value", times the number of
+            values of an image, as in the authors' code. If no other term trains Kernel-Net, the
+            two are equal under Adam.
+        restorer: A key of `RESTORERS`; any network can be used.
         options: Sizes of the restorer.
-        code: Numbers in the code of a kernel.
-        code_width: Channels of the network that makes them.
+        code: Length of the code of a kernel.
+        code_width: Hidden channels of the network that computes it.
         estimator: Kernel-Net, a key of `ESTIMATORS`.
         estimator_options: Its sizes.
 
@@ -128,7 +126,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Inferred:
-    """q(h | y) of whole images.
+    """q(h | y), one per image.
 
     Attributes:
         concentration: ζ, (B, 1, k, k), in float64: sums of log Γ lose a per cent in float32.
@@ -138,16 +136,16 @@ class Inferred:
 
     @property
     def total(self) -> Float64[Tensor, "b 1 1 1"]:
-        """How sure q is, Σ ζ."""
+        """The total concentration Σ ζ."""
         return self.concentration.sum((2, 3), keepdim=True)
 
     @property
     def mean(self) -> Float64[Tensor, "b 1 k k"]:
-        """ζ/Σζ, the kernel that is expected."""
+        """The posterior mean ζ/Σζ."""
         return self.concentration / self.total
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float64[Tensor, "b 1 k k"]:
-        """A kernel from q, with pathwise gradients."""
+        """Sample a kernel from q, with pathwise gradients."""
         h = rsample_dirichlet(self.concentration.flatten(1), generator=generator)
         return h.view_as(self.concentration)
 
@@ -158,7 +156,7 @@ class Inferred:
     def interval(
         self, level: float = 0.9
     ) -> tuple[Float64[Tensor, "b 1 k k"], Float64[Tensor, "b 1 k k"]]:
-        """Between what each entry of h lies with a probability of `level`; its marginal is a Beta.
+        """Credible interval of each entry of h, of probability `level`; its marginal is a Beta.
 
         Raises:
             ValueError: If the level is not in (0, 1).
@@ -182,7 +180,7 @@ class Posterior:
     Attributes:
         mean: μ of q(z | y, h), (B, C, H, W).
         var: m².
-        kernel: h, what μ and m² are conditional on, (B, 1, k, k).
+        kernel: h, which μ and m² are conditioned on, (B, 1, k, k).
         inferred: q(h | y).
     """
 
@@ -195,7 +193,7 @@ class Posterior:
 class VBDeblurNet(nn.Module):
     """The network of the paper, kernel-dependent, by default with the sizes of its Table 1."""
 
-    further_numbers = 0  # that Kernel-Net estimates beside the kernel's logits
+    further_numbers = 0  # outputs of Kernel-Net beside the kernel's logits
 
     def __init__(self, config: Config | None = None):
         super().__init__()
@@ -212,7 +210,7 @@ class VBDeblurNet(nn.Module):
 
     @property
     def restoring(self) -> nn.ModuleList:
-        """What restores a part of an image; Kernel-Net looks at the whole."""
+        """The networks that restore tile by tile; Kernel-Net needs the whole image."""
         names = ("restorer", "code")
         return nn.ModuleList(getattr(self, name) for name in names if hasattr(self, name))
 
@@ -223,9 +221,9 @@ class VBDeblurNet(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         """h * z, the mean of y given z and h; Eq. (1).
 
-        A convolution: h is what becomes of a point of light, the right way up. Beyond its edges z
-        goes on as in a mirror, as where training pairs are made; a photograph does not, so within
-        half a kernel of its edges the model is an approximation.
+        A convolution: h is the point spread function, not flipped. z is padded symmetrically, as
+        for the training pairs; for a photograph this is an approximation within half a kernel of
+        its edges.
         """
         return blur(z, kernel, "symmetric")
 
@@ -233,7 +231,7 @@ class VBDeblurNet(nn.Module):
         """C k̃ of p(h), Eq. (6).
 
         Raises:
-            ValueError: Where the batch has no kernels, or not of the model's size.
+            ValueError: If the batch has no kernels, or kernels of another size.
         """
         size = self.config.kernel_size
         found = None if batch.kernel is None else tuple(batch.kernel.shape)
@@ -248,7 +246,7 @@ class VBDeblurNet(nn.Module):
         return self.kernel_posterior(self.kernel(y).double())
 
     def kernel_posterior(self, numbers: Float64[Tensor, "b n"]) -> Inferred:
-        """q(h | y) of Kernel-Net's numbers, with the prior's concentration C in all."""
+        """q(h | y) from Kernel-Net's outputs, with the prior's total concentration C."""
         side = self.config.kernel_size
         kernel = numbers.softmax(1).view(-1, 1, side, side)
         return Inferred(self.config.concentration * with_floor(kernel, self.config.floor))
@@ -263,14 +261,13 @@ class VBDeblurNet(nn.Module):
 
         Args:
             y: Blurred images.
-            inferred: What `infer` found in the images these are parts of; by default it looks at
-                these.
+            inferred: The result of `infer` on the images that y are tiles of; by default on y.
             kernel: h; by default the mean of q(h | y).
         """
         inferred = inferred or self.infer(y)
         kernel = inferred.mean if kernel is None else kernel
         residual, log_factor = self._restored(y, kernel).chunk(2, 1)
-        # unlike the authors', the networks answer with what differs from y and from eps0²
+        # unlike the authors', the networks' outputs are relative to y and to eps0²
         log_var = (math.log(self.config.eps0_sq) + log_factor).clamp(*LOG_VARIANCE)
         return Posterior(y + residual, log_var.exp(), kernel, inferred)
 
@@ -288,9 +285,9 @@ class VBDeblurNet(nn.Module):
     def bound(
         self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
     ) -> Elbo:
-        """L = E log p(y | z, h) - E KL_z - KL_h, Eq. (13) and (14); one draw of z.
+        """L = E log p(y | z, h) - E KL_z - KL_h, Eq. (13) and (14), by one sample of z.
 
-        The expectations over h are one draw too where `q.kernel` is one.
+        The expectations over h are taken at `q.kernel`, in training a sample.
         """
         c = self.config
         noise = randn_like(q.mean, generator=generator)
@@ -312,14 +309,14 @@ class VBDeblurNet(nn.Module):
     def kernel_terms(
         self, batch: Degraded, found: Inferred
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """KL_h, Eq. (16), and what trains Kernel-Net in its place."""
+        """KL_h, Eq. (16), and the auxiliary losses that train Kernel-Net instead, if any."""
         exact = found.kl(self.prior(batch))
         if self.config.kernel_counts == "once":
             return exact, {}
         return exact.detach(), {"place of kernel": batch.x[0].numel() * exact}
 
     def forward(self, batch: Degraded, *, generator: torch.Generator | None = None) -> Elbo:
-        """The bound of a batch of pairs, in nats per image, at one draw of h and z."""
+        """The bound of a batch of pairs, in nats per image, at one sample of h and z."""
         inferred = self.infer(batch.y)
         q = self.posterior(batch.y, inferred, inferred.draw(generator=generator))
         return self.bound(batch, q, generator=generator)
@@ -327,12 +324,7 @@ class VBDeblurNet(nn.Module):
     # 4. Restoration
 
     def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
-        """The mean of z, given the mean of h, and that kernel.
-
-        Args:
-            y: Blurred images.
-            inferred: As in `posterior`.
-        """
+        """The posterior mean of z given the mean of h, and that kernel, as in `posterior`."""
         q = self.posterior(y, inferred)
         return Restoration(q.mean, kernel=q.kernel.to(y.dtype))
 

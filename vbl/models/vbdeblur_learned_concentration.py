@@ -1,13 +1,13 @@
-"""VBDeblurNet that also infers how sure it is of the kernel.
+"""VBDeblurNet that also infers the concentration of the kernel's posterior.
 
-The model is `vbl.models.vbdeblur`'s; what differs is the posterior, whose concentration Kernel-Net
-estimates by one more number:
+The model is `vbl.models.vbdeblur`'s; in the posterior the concentration is a further output t of
+Kernel-Net:
 
     q(h | y) = Dir(ζ),      ζ = C e^t softmax(Kernel-Net(y)), with the same floor
 
-The divergence from the prior is least at C, whatever the image, so the bound cannot train t. It is
-trained by the log score -log q(k̃ | y) of the true kernel, with the mean of q detached; the mean is
-trained by the divergence at the concentration C, as before. An extension of the book.
+The KL from the prior is smallest at C for every image, so the bound cannot train t. It is trained
+by the log score -log q(k̃ | y) of the true kernel, with the mean of q detached; the mean is trained
+by the KL at the concentration C, as before. An extension of the book.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor
 from vbl.degradations import Degraded
 from vbl.models.vbdeblur import Inferred, VBDeblurNet
 
-LARGEST_FACTOR = math.log(1000)  # by which the concentration may differ from C
+LARGEST_FACTOR = math.log(1000)  # bound of |t|
 
 
 class VBDeblurNetLearnedConcentration(VBDeblurNet):
@@ -29,7 +29,7 @@ class VBDeblurNetLearnedConcentration(VBDeblurNet):
     # 2. Posterior
 
     def kernel_posterior(self, numbers: Float64[Tensor, "b n"]) -> Inferred:
-        """q(h | y) of Kernel-Net's numbers; before training its concentration is near C."""
+        """q(h | y) from Kernel-Net's outputs; before training its concentration is near C."""
         prior = super().kernel_posterior(numbers[:, :-1])
         factor = LARGEST_FACTOR * (numbers[:, -1] / LARGEST_FACTOR).tanh()
         return Inferred(factor.exp().view(-1, 1, 1, 1) * prior.concentration)
@@ -39,7 +39,7 @@ class VBDeblurNetLearnedConcentration(VBDeblurNet):
     def kernel_terms(
         self, batch: Degraded, found: Inferred
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """KL_h without its gradient, and the two terms that train Kernel-Net in its place."""
+        """KL_h, detached, and the two auxiliary losses that train Kernel-Net instead."""
         c, prior = self.config, self.prior(batch)
         width = Inferred(found.total * found.mean.detach())
         auxiliary = {

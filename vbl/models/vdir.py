@@ -1,15 +1,15 @@
-"""VDIR: infer a code of the degradation, then restore, given it.
+"""VDIR: infer a latent code of the degradation, then restore, conditioned on it.
 
 Generative model of a pair (x and y may differ in size; n_x, n_y values each):
 
     c ~ N(0, I)      y | c ~ Laplace(ŷ(c), b_y)      x | y, c ~ Laplace(f(y, c), b_x)
 
-with the code c at a quarter of the size of y. Posterior, from y alone:
+with the code c at a quarter of the height and width of y. Posterior, given y alone:
 
     q(c | y) = N(μ, diag σ²),      μ, log σ² = Encoder(y)
 
-It is the joint density of both images that the bound bounds, where VDN's and VIRNet's bound the
-density of the degraded one:
+The bound is one of the joint density of both images, those of VDN and VIRNet of the degraded
+image's alone:
 
     log p(x, y) >= E_q log p(x | y, c) + E_q log p(y | c) - KL(q(c | y) || p(c))
 
@@ -46,8 +46,8 @@ from vbl.utils import randn_like
 
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
-LOG_CODE_VARIANCE = (-14.0, 4.0)  # of the code; keeps its logarithm and its exponential finite
-LOG_SPREAD = (-5.0, 3.0)  # of a learned b_y over the fixed one
+LOG_CODE_VARIANCE = (-14.0, 4.0)  # clamp of the code's log-variances
+LOG_SPREAD = (-5.0, 3.0)  # log ratio of the learned b_y to the fixed one
 
 
 def laplace_scales(
@@ -55,13 +55,13 @@ def laplace_scales(
 ) -> tuple[float, float]:
     """b_x and b_y for which the bound is the paper's loss, Eq. (19), up to factor and constant.
 
-    The loss takes the mean of the divergence over n_c values of the code, and multiplies it by β;
-    it takes the means of the absolute errors over n_x and n_y values. Multiplied by n_c/β it is
-    the bound with b_x = β n_x/n_c and b_y = β n_y/n_c.
+    The loss is β times the mean divergence over the n_c values of the code, plus the mean absolute
+    errors over n_x and n_y values. Multiplied by n_c/β it is the negative bound with
+    b_x = β n_x/n_c and b_y = β n_y/n_c.
 
     Args:
         beta: β.
-        channels: Of the images.
+        channels: Channels of the images.
         scale: Factor of super-resolution: x has scale² as many values as y.
         code: Channels of the code, at 1/16 of the pixels of y.
 
@@ -82,24 +82,25 @@ class Config:
         beta: β of the paper's loss; sets b_x and b_y, see `laplace_scales`.
         trained: Which terms of the bound are backpropagated, of `TERMS`; all are computed. The
             paper's "L_res only" is ("clean image",).
-        spread: b_y is "fixed" by β, as in the paper, or "learned": the decoder says it, too.
-        conditioning: Extra inputs of the restorer, beside y: the "code"; the "estimate" of noise or
-            quality alone, detached: two stages; or "nothing".
-        known: What is known of the degradation of a training pair, and estimated from the code:
-            the standard deviation of the "noise", the "kernel", the JPEG "quality", or "nothing".
-        estimation: λ2, weight of that error beside the mean absolute error of the restoration.
-        adversarial: λ1, weight of the adversarial loss beside it; the authors' code has 1e-3.
-        kernel_size: Side of the kernels that are estimated.
+        spread: b_y is "fixed" by β, as in the paper, or "learned", an output of the decoder.
+        conditioning: What the restorer is conditioned on beside y: the "code"; only the "estimate"
+            of noise or quality, detached (two stages); or "nothing".
+        known: The parameter of the degradation that is known for training pairs and estimated from
+            the code: standard deviation of the "noise", "kernel", JPEG "quality", or "nothing".
+        estimation: λ2, weight of the estimation error relative to the restoration's mean absolute
+            error.
+        adversarial: λ1, weight of the adversarial loss, likewise; the authors' code has 1e-3.
+        kernel_size: Side of the estimated kernels.
         code: Channels of the code.
-        width: Channels of encoder, decoder and estimator.
-        detail: How much stronger the encoder sees the fine detail of an image, beside the image;
-            0 is the paper's. See `vbl.networks.Encoder`.
-        adversary_width: Of the discriminator's first convolutions.
-        restorer: A key of `RESTORERS`: any network can be conditioned on the code.
+        width: Hidden channels of encoder, decoder and estimator.
+        detail: Factor of the encoder's further input, the image minus its local mean; 0 is the
+            paper's. See `vbl.networks.Encoder`.
+        adversary_width: Channels of the discriminator's first convolutions.
+        restorer: A key of `RESTORERS`; any network can be conditioned on the code.
         options: Sizes of the restorer.
 
     Raises:
-        ValueError: If a choice is unknown, or two do not fit each other.
+        ValueError: If a choice is unknown, or two choices are incompatible.
     """
 
     channels: int = 3
@@ -146,7 +147,7 @@ class Config:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the estimator reads off each place of the code."""
+        """Output channels of the estimator."""
         sizes = {"noise": self.channels, "kernel": self.kernel_size**2, "quality": 1, "nothing": 0}
         return sizes[self.known]
 
@@ -164,7 +165,7 @@ class Posterior:
     var: Float[Tensor, "b n h4 w4"]
 
     def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n h4 w4"]:
-        """A code from q, with pathwise gradients."""
+        """Sample a code from q, with pathwise gradients."""
         return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
 
 
@@ -192,7 +193,7 @@ class VDIR(nn.Module):
 
     @property
     def restoring(self) -> nn.ModuleList:
-        """The networks that a restoration needs; the others serve the training alone."""
+        """The networks used in restoration; the others are used in training only."""
         names = ("encoder", "restorer", "estimator")
         return nn.ModuleList(getattr(self, name) for name in names if hasattr(self, name))
 
@@ -209,10 +210,10 @@ class VDIR(nn.Module):
     def restored(
         self, y: Float[Tensor, "b c h w"], code: Float[Tensor, "b n h4 w4"]
     ) -> Float[Tensor, "b c sh sw"]:
-        """f(y, c), where p(x | y, c) has its peak.
+        """f(y, c), the mode of p(x | y, c).
 
-        For super-resolution the restorer makes scale² values for each pixel of y, which are sorted
-        into place. Unlike the paper's they are a residual, too: of bicubic interpolation.
+        For super-resolution the restorer has scale² outputs for each pixel of y, arranged by a
+        pixel-shuffle. Unlike the paper's they are a residual, too: of bicubic interpolation.
         """
         scale, residual = self.config.scale, self._residual(y, code)
         if scale == 1:
@@ -236,10 +237,10 @@ class VDIR(nn.Module):
         return Posterior(mean, log_var.clamp(*LOG_CODE_VARIANCE).exp())
 
     def estimate(self, code: Float[Tensor, "b n h4 w4"]) -> Tensor:
-        """EST(c), what a code says of the degradation.
+        """EST(c), the degradation's parameter estimated from a code.
 
-        Standard deviations of the noise at each place of the code (B, C, ⌈h/4⌉, ⌈w/4⌉); kernels
-        (B, 1, k, k) that sum to one; or the quality of JPEG over 100, (B, 1, 1, 1).
+        Standard deviations of the noise (B, C, ⌈h/4⌉, ⌈w/4⌉); kernels (B, 1, k, k) that sum to
+        one; or the JPEG quality over 100, (B, 1, 1, 1).
         """
         found, c = self.estimator(code), self.config
         if c.known == "noise":
@@ -254,9 +255,9 @@ class VDIR(nn.Module):
     def bound(
         self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
     ) -> Elbo:
-        """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`; one draw of c.
+        """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`, one sample.
 
-        The terms outside of it are weighed against the mean absolute error of the restoration, as
+        The auxiliary losses are weighted relative to the mean absolute error of the restoration, as
         in the paper, Eq. (18): one unit of that is n_x/b_x nats.
         """
         c, b_x = self.config, self.config.laplace_scales[0]
@@ -280,7 +281,7 @@ class VDIR(nn.Module):
         return Elbo(terms, kl, auxiliary)
 
     def _estimation_error(self, batch: Degraded, code: Tensor) -> Float[Tensor, " b"]:
-        """‖f(T) - EST(c)‖₁: a mean where every pixel has its own, the sum over a kernel."""
+        """‖f(T) - EST(c)‖₁: the mean over a noise map, the sum over a kernel."""
         guess = self.estimate(code)
         if self.config.known == "noise":
             error = _enlarged(guess, batch.y) - batch.noise_var.sqrt()
@@ -295,8 +296,7 @@ class VDIR(nn.Module):
     ) -> Elbo:
         """The discriminator's log-likelihood of which image is real, Eq. (16).
 
-        Means over patches, times `numel`, since `Elbo.loss` divides by it. No gradient reaches
-        what made `y_hat`.
+        Means over patches, times `numel`, since `Elbo.loss` divides by it. `y_hat` is detached.
         """
         real = F.logsigmoid(self.discriminator(y)).mean((1, 2, 3))
         generated = F.logsigmoid(-self.discriminator(y_hat.detach())).mean((1, 2, 3))
@@ -305,7 +305,7 @@ class VDIR(nn.Module):
     def forward(
         self, batch: Degraded, *, objective: str = "bound", generator: torch.Generator | None = None
     ) -> Elbo:
-        """The bound of a batch of pairs, in nats per image, or what its adversary maximises."""
+        """The bound of a batch of pairs, in nats per image, or the discriminator's objective."""
         q = self.posterior(batch.y)
         if objective == "bound":
             return self.bound(batch, q, generator=generator)
@@ -321,12 +321,12 @@ class VDIR(nn.Module):
         code: Float[Tensor, "b n h4 w4"] | None = None,
         generator: torch.Generator | None = None,
     ) -> Restoration:
-        """f(y, c) at the mean of q(c | y), with what the code says of the degradation.
+        """f(y, c) at the mean of q(c | y), with the parameter estimated from the code.
 
         Args:
             y: Degraded images.
-            code: Another code than y's own; this steers the restoration.
-            generator: Draw the code from q(c | y) with it, instead of taking its mean.
+            code: Replaces the code of y; this controls the restoration.
+            generator: If given, sample the code from q(c | y) instead of taking its mean.
         """
         if code is None:
             q = self.posterior(y)
@@ -351,7 +351,7 @@ def _restorer(c: Config) -> Network:
 
 
 def _enlarged(code: Tensor, y: Tensor) -> Tensor:
-    """At every pixel of y, bilinear between the places of the code; one number stays one."""
+    """Bilinear interpolation of a code to the pixels of y; a single value is repeated."""
     if code.shape[-2:] == (1, 1) and min(y.shape[-2:]) > REDUCTION:
         return code.expand(-1, -1, *y.shape[-2:])
     enlarged = F.interpolate(code, scale_factor=REDUCTION, mode="bilinear")

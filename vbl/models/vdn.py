@@ -1,11 +1,11 @@
-"""VDN: infer the clean image and the noise variance together, each with its own uncertainty.
+"""VDN: infer the clean image and the noise variance jointly, both with uncertainty.
 
 Generative model (C values at each pixel i):
 
     y_i ~ N(z_i, σ_i²)      z_i ~ N(x_i, eps0²)      σ_i² ~ IG(p²/2 - 1, p² ξ_i/2)
 
-with x the clean image of the training pair and ξ the noise variance measured around each of its
-pixels, which is the mode of σ²'s prior. Posterior, a mean field from y alone:
+with x the clean image of the training pair and ξ the local noise variance estimated from the pair,
+the mode of σ²'s prior. Posterior, a mean field given y alone:
 
     q(z, σ² | y) = q(z | y) q(σ² | y)
     q(z_i | y) = N(μ_i, m_i²),          μ, log m² = DNet(y)
@@ -42,17 +42,17 @@ class Config:
     """Constants of the model and sizes of its networks.
 
     Attributes:
-        p: Side in pixels of the window in which ξ is measured.
+        p: Side in pixels of the window in which ξ is estimated.
         window_std: Standard deviation of that window in pixels.
-        eps0_sq: eps0², how far z may lie from x.
-        xi: "filtered" measures ξ in the pair, "true" takes the variance that made the noise, as the
-            authors' synthetic training does.
-        network: Of DNet, a key of `NETWORKS`: the authors' "UNet", or VIRNet's "ResUNet", which is
-            trained faster.
+        eps0_sq: eps0², variance of z given x.
+        xi: "filtered" estimates ξ from the pair, "true" takes the true variance of the noise, as
+            the authors' synthetic training does.
+        network: DNet, a key of `NETWORKS`: the authors' "UNet", or VIRNet's "ResUNet", which
+            trains faster.
         widths: Channels of DNet at each scale.
-        sigma_width: Channels of SNet.
+        sigma_width: Hidden channels of SNet.
         sigma_depth: Convolutions of SNet.
-        sigma_slope: Of its leaky ReLUs below 0.
+        sigma_slope: Negative slope of its leaky ReLUs.
 
     Raises:
         ValueError: If `xi` or the network is unknown.
@@ -100,7 +100,7 @@ class VDN(nn.Module):
         self._start_near_the_prior()
 
     def _start_near_the_prior(self) -> None:
-        """First answers: m² = eps0², and the prior's shape with a mode of (25/255)²."""
+        """Initialise m² = eps0², and q(σ²) with the prior's shape and a mode of (25/255)²."""
         with torch.no_grad():
             self.denoiser.tail.bias[3:] = math.log(self.config.eps0_sq)
             shape = self.prior_shape
@@ -154,6 +154,6 @@ class VDN(nn.Module):
     # 4. Restoration
 
     def restore(self, y: Float[Tensor, "b c h w"]) -> Restoration:
-        """The mean of z, and the mode of the noise variance as a standard deviation."""
+        """The posterior mean of z, and the mode of σ² as a standard deviation."""
         q = self.posterior(y)
         return Restoration(q.mean, noise_std=inverse_gamma_mode(q.shape, q.scale).sqrt())

@@ -1,11 +1,11 @@
-"""VIRNet: infer the noise variance, then restore, given it.
+"""VIRNet: infer the noise variance, then restore, conditioned on it.
 
 Generative model (C values at each pixel i; the variance map has C channels or one for all):
 
     y_i ~ N(z_i, σ_i²)      z_i ~ N(x_i, eps0²)      σ_i² ~ IG(alpha0 - 1, alpha0 ξ_i)
 
-with x the clean image of the training pair and ξ the noise variance measured around each of its
-pixels, which is the mode of σ²'s prior. Posterior, from y alone:
+with x the clean image of the training pair and ξ the local noise variance estimated from the pair,
+the mode of σ²'s prior. Posterior, given y alone:
 
     q(σ², z | y) = q(σ² | y) q(z | y, σ²)
     q(σ_i² | y) = IG(alpha0 - 1, alpha0 β_i),   β = SNet(y)
@@ -39,27 +39,27 @@ class Config:
     """Constants of the model, choices of its training, sizes of its networks.
 
     Attributes:
-        p: Side in pixels of the window in which ξ is measured; alpha0 = p²/2.
+        p: Side in pixels of the window in which ξ is estimated; alpha0 = p²/2.
         window_std: Standard deviation of that window in pixels.
-        eps0_sq: eps0², how far z may lie from x.
-        map_channels: 3 for a variance of each colour, 1 for one that they share.
-        xi: "filtered" measures ξ in the pair (Eq. 5), "true" takes the variance that made the
+        eps0_sq: eps0², variance of z given x.
+        map_channels: 3 for one variance per colour, 1 for a shared one.
+        xi: "filtered" estimates ξ from the pair (Eq. 5), "true" takes the true variance of the
             noise, as the authors' synthetic training does.
-        conditioning: Extra inputs of RNet, beside y: the "mode" √β, a "sample" of σ from q(σ² | y),
-            which makes q(z | y, σ²) a true conditional, or "nothing".
-        gradient: "stop" detaches these inputs, so that SNet is trained by its own terms only; with
-            "flow", as in the authors' code, KL_z is backpropagated through them into SNet, many
-            times stronger than those.
-        likelihood: "exact" (σ² and z integrated out) or "monte carlo" (Eq. 20, one draw of each).
-        sigma_width: Channels of SNet.
+        conditioning: What RNet is conditioned on beside y: the "mode" √β, a "sample" of σ from
+            q(σ² | y), which makes q(z | y, σ²) a true conditional, or "nothing".
+        gradient: "stop" detaches this input, so that SNet is trained by its own terms only; with
+            "flow", as in the authors' code, KL_z is backpropagated through it into SNet, with
+            gradients many times larger.
+        likelihood: "exact" (σ² and z integrated out) or "monte carlo" (Eq. 20, one sample of each).
+        sigma_width: Hidden channels of SNet.
         sigma_depth: Convolutions of SNet.
-        sigma_slope: Of its leaky ReLUs below 0.
+        sigma_slope: Negative slope of its leaky ReLUs.
         widths: Channels of RNet at each scale.
-        blocks: Residual blocks of RNet, one number or one for each scale.
+        blocks: Residual blocks of RNet, one number or one per scale.
 
     Raises:
-        ValueError: If a choice is unknown, or a sampled σ meets the exact likelihood, which holds
-            only where μ does not depend on σ².
+        ValueError: If a choice is unknown, or "sample" is combined with the "exact" likelihood,
+            which holds only if μ does not depend on σ².
     """
 
     p: int = 7
@@ -90,7 +90,7 @@ class Config:
 
     @property
     def alpha0(self) -> float:
-        """p²/2, the strength of the noise prior."""
+        """p²/2: the noise prior's shape is alpha0 - 1."""
         return self.p**2 / 2
 
 
@@ -101,7 +101,7 @@ class Posterior:
     Attributes:
         mean: μ of q(z | y, σ²), (B, C, H, W).
         mode: β of q(σ² | y), (B, 1 or C, H, W).
-        draw: The σ² that RNet was conditioned on, where it was sampled, else None.
+        draw: The sample of σ² that RNet was conditioned on, else None.
     """
 
     mean: Float[Tensor, "b c h w"]
@@ -110,7 +110,7 @@ class Posterior:
 
 
 class VIRNet(nn.Module):
-    """The denoising network of the paper; its defaults are the synthetic experiments'."""
+    """The denoising network of the paper, by default that of its synthetic experiments."""
 
     def __init__(self, config: Config | None = None):
         super().__init__()
@@ -140,7 +140,7 @@ class VIRNet(nn.Module):
     def posterior(
         self, y: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
     ) -> Posterior:
-        """q(σ², z | y) of noisy images; `generator` is used only where σ² is sampled."""
+        """q(σ², z | y) of noisy images; `generator` is used only if σ² is sampled."""
         beta = self.sigma(y).clamp(*LOG_VARIANCE).exp()
         conditioning, draw = self.config.conditioning, None
         if conditioning == "nothing":
@@ -176,7 +176,7 @@ class VIRNet(nn.Module):
     def _drawn_log_likelihood(
         self, y: Tensor, q: Posterior, generator: torch.Generator | None
     ) -> Tensor:
-        """Eq. (20), one draw of z and of σ²; with log σ² where the paper prints log σ."""
+        """Eq. (20), by one sample of z and σ²; with log σ² where the paper prints log σ."""
         var = q.draw
         if var is None:
             shape = torch.full_like(q.mode, self.config.alpha0 - 1)
@@ -195,6 +195,6 @@ class VIRNet(nn.Module):
     def restore(
         self, y: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
     ) -> Restoration:
-        """The mean of z, and √β, the mode of the noise variance, as a standard deviation."""
+        """The posterior mean of z, and √β from the mode of the noise variance."""
         q = self.posterior(y, generator=generator)
         return Restoration(q.mean, noise_std=q.mode.sqrt())

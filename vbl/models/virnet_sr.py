@@ -1,12 +1,12 @@
-"""VIRNet's blind super-resolution: infer noise and blur, then restore, given both.
+"""VIRNet's blind super-resolution: infer noise and blur, then restore, conditioned on both.
 
 Generative model (y of h x w pixels, z of sh x sw; one noise variance and one kernel per image):
 
     y_i ~ N([(z * k)↓s]_i, σ²)      z_i ~ N(x_i, eps0²)      k = g(λ1², λ2², ρ)
     σ² ~ IG(alpha0 - 1, alpha0 ξ)   λ_l² ~ IG(kappa0 - 1, kappa0 λ̂_l²)   ρ ~ N(ρ̂, r0²)
 
-with x the clean image of the training pair, ξ, λ̂_l² and ρ̂ what it was degraded by, which are the
-modes of the priors. Posterior, from y alone, with Λ = (λ1², λ2², ρ):
+with x the clean image of the training pair, and ξ, λ̂_l² and ρ̂ the true parameters of its
+degradation, the modes of the priors. Posterior, given y alone, with Λ = (λ1², λ2², ρ):
 
     q(σ², Λ, z | y) = q(σ² | y) q(Λ | y) q(z | y, σ², Λ)
     q(σ² | y) = IG(alpha0 - 1, alpha0 β),        β = SNet(y), averaged over the image
@@ -38,7 +38,7 @@ from vbl.probability import (
 )
 from vbl.utils import randn_like
 
-LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # of λ², in pixels²: from a Dirac's to a wall's
+LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # clamp of log λ², λ² in pixels²
 
 
 @dataclass(frozen=True)
@@ -47,31 +47,32 @@ class Config:
 
     Attributes:
         scale: s.
-        sampling: How pixels were reduced: "bicubic" (antialiased, as the public code and the
-            paper's tables) or "direct" (as the paper's text); see `vbl.degradations.blind_sr`.
+        sampling: Downsampling: "bicubic" (antialiased, as in the public code and the paper's
+            tables) or "direct" (as in the paper's text); see `vbl.degradations.blind_sr`.
         kernel_size: Side of k in pixels of z.
         p: alpha0 = p²/2.
-        floor_std: The least noise that the model knows; without it ξ = 0 would be no mode.
-        kappa0: Strength of the prior of λ_l².
-        r0_sq: r0², variance of ρ. The paper's 1e-4 makes ρ some hundred times as important as the
-            widths.
-        eps0_sq: eps0², how far z may lie from x.
-        conditioning: Extra inputs of RNet: "both", "noise", "kernel" or "nothing" (Table 11).
+        floor_std: Smallest noise level of ξ, which must be positive as the mode of σ²'s prior.
+        kappa0: The prior of λ_l² has the shape kappa0 - 1.
+        r0_sq: r0², variance of ρ. With the paper's 1e-4, ρ has some hundred times the weight of λ²
+            in KL_Λ.
+        eps0_sq: eps0², variance of z given x.
+        conditioning: What RNet is conditioned on beside y: "both", "noise", "kernel" or "nothing"
+            (Table 11).
         gradient: "stop" detaches these inputs; with "flow", KL_z is backpropagated through them
             into SNet and KNet.
-        likelihood_trains: "restorer", or "all": the likelihood is then backpropagated into SNet and
-            KNet, too. It sums over all pixels and dominates KL_σ and KL_Λ, a few nats per image.
-        sigma_width: Channels of SNet.
+        likelihood_trains: "restorer", or "all": the likelihood is also backpropagated into SNet and
+            KNet. It sums over all pixels and dominates KL_σ and KL_Λ, a few nats per image.
+        sigma_width: Hidden channels of SNet.
         sigma_depth: Convolutions of SNet.
-        sigma_slope: Of its leaky ReLUs below 0.
-        kernel_width: Channels of KNet.
+        sigma_slope: Negative slope of its leaky ReLUs.
+        kernel_width: Hidden channels of KNet.
         kernel_blocks: Residual blocks of KNet.
-        kernel_step: Pixels between the places where KNet looks.
-        whiten: Show KNet the image without its local mean and contrast.
-        upsampling: "nearest" shows RNet the image enlarged, as the paper; "shuffle" the image as it
-            is, s² values for each of its pixels coming out: s² times faster.
+        kernel_step: Stride of KNet's first convolution.
+        whiten: Remove local mean and contrast from the input of KNet.
+        upsampling: "nearest" enlarges the input of RNet, as in the paper; "shuffle" enlarges its
+            output by a pixel-shuffle: s² times faster.
         widths: Channels of RNet at each scale.
-        blocks: Residual blocks of RNet, one number or one for each scale.
+        blocks: Residual blocks of RNet, one number or one per scale.
 
     Raises:
         ValueError: If a choice is unknown.
@@ -112,7 +113,7 @@ class Config:
 
     @property
     def alpha0(self) -> float:
-        """p²/2, the strength of the noise prior."""
+        """p²/2: the noise prior's shape is alpha0 - 1."""
         return self.p**2 / 2
 
 
@@ -122,7 +123,7 @@ class Posterior:
 
     Attributes:
         mean: μ of q(z | y, σ², Λ), (B, C, sh, sw).
-        inferred: The rest.
+        inferred: q(σ² | y) and q(Λ | y).
     """
 
     mean: Float[Tensor, "b c sh sw"]
@@ -130,9 +131,9 @@ class Posterior:
 
 
 class VIRNetSR(nn.Module):
-    """The super-resolution network of the paper; its defaults are the paper's."""
+    """The super-resolution network of the paper, by default with its sizes."""
 
-    kernel_numbers = 3  # that KNet estimates: two logarithms of η, and m before the tanh
+    kernel_numbers = 3  # outputs of KNet: two logarithms of η, and m before the tanh
 
     def __init__(self, config: Config | None = None):
         super().__init__()
@@ -154,7 +155,7 @@ class VIRNetSR(nn.Module):
 
     @property
     def restoring(self) -> nn.Module:
-        """What restores a part of an image; the others look at the whole."""
+        """The network that restores tile by tile; the others need the whole image."""
         return self.restorer
 
     # 1. Generative model
@@ -166,14 +167,14 @@ class VIRNetSR(nn.Module):
         return SAMPLINGS[self.config.sampling](blur(z, kernel, "symmetric"), self.config.scale)
 
     def xi(self, batch: Degraded) -> Float[Tensor, "b 1 1 1"]:
-        """ξ, the mode of the prior of σ²: the variance of the noise, or the least one known."""
+        """ξ, the mode of the prior of σ²: the true noise variance, at least floor_std²."""
         return batch.noise_var.clamp_min(self.config.floor_std**2)
 
     def lambda_hat(self, batch: Degraded) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 1"]]:
-        """λ̂² and ρ̂, what the pair was blurred by; Eq. (9).
+        """λ̂² and ρ̂, the true parameters of the kernels; Eq. (9).
 
         Raises:
-            ValueError: Where that is not known of the batch.
+            ValueError: If `batch.truth` does not have them.
         """
         if "rho" not in batch.truth:
             raise ValueError("batch: expected the parameters of its kernels in truth, got none")
@@ -191,7 +192,7 @@ class VIRNetSR(nn.Module):
     def kernel_posterior(
         self, mode: Float[Tensor, "b 1 1 1"], numbers: Float[Tensor, "b n"]
     ) -> Inferred:
-        """q(Λ | y) of KNet's numbers, as wide as the prior, Eq. (14); beside the noise's mode."""
+        """q(Λ | y) from KNet's outputs, as wide as the prior, Eq. (14); with the noise's mode."""
         eta = numbers[:, :2].clamp(*LOG_WIDTH).exp()
         rho = LARGEST_RHO * numbers[:, 2:3].tanh()
         kappa = torch.full_like(eta, self.config.kappa0)
@@ -203,8 +204,7 @@ class VIRNetSR(nn.Module):
 
         Args:
             y: Images (B, 3, h, w).
-            inferred: What `infer` found in the images these are parts of; by default it looks at
-                these.
+            inferred: The result of `infer` on the images that y are tiles of; by default on y.
         """
         inferred = inferred or self.infer(y)
         given = inferred.detach() if self.config.gradient == "stop" else inferred
@@ -225,7 +225,7 @@ class VIRNetSR(nn.Module):
     def _conditioning(self, given: Inferred) -> Tensor:
         """The extra inputs of RNet, (B, 0, 1, 3 or 4)."""
         which = self.config.conditioning
-        eta = given.eta / self.config.scale**2  # of the order of 1, as pixels are
+        eta = given.eta / self.config.scale**2  # of the order of 1, as the pixels
         kernel = [eta, given.rho] if which in ("both", "kernel") else []
         noise = [given.mode.sqrt().flatten(1)] if which in ("both", "noise") else []
         return torch.cat([*kernel, *noise], 1) if kernel or noise else eta[:, :0]
@@ -237,7 +237,7 @@ class VIRNetSR(nn.Module):
     ) -> Elbo:
         """L = E log p(y | z, Λ, σ²) - KL_z - KL_σ - KL_Λ, Eq. (18)-(23).
 
-        One draw of z and of Λ; given them, σ² is integrated out.
+        By one sample of z and Λ; given them, σ² is integrated out.
         """
         alpha0, eps0_sq, found = self.config.alpha0, self.config.eps0_sq, q.inferred
         given = found if self.config.likelihood_trains == "all" else found.detach()
@@ -266,7 +266,7 @@ class VIRNetSR(nn.Module):
     def kernel_terms(
         self, batch: Degraded, found: Inferred
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """KL_Λ, and what trains KNet outside the bound: nothing."""
+        """KL_Λ, and no auxiliary losses."""
         return self.kl_kernel(batch, found), {}
 
     def kl_kernel(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
@@ -286,11 +286,9 @@ class VIRNetSR(nn.Module):
     # 4. Restoration
 
     def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
-        """The mean of z, the mode of σ² as a standard deviation, and the kernel of Λ's mode.
+        """The posterior mean of z, the mode of σ² as a standard deviation, the kernel at Λ's mode.
 
-        Args:
-            y: Images (B, 3, h, w).
-            inferred: As in `posterior`.
+        The arguments are those of `posterior`.
         """
         q = self.posterior(y, inferred)
         found = q.inferred

@@ -1,11 +1,11 @@
-"""VIRNet's blind super-resolution that also infers how sure it is of the blur.
+"""VIRNet's blind super-resolution that also infers the width of the blur's posterior.
 
-The model is `vbl.models.virnet_sr`'s; what differs is the posterior, whose widths KNet estimates:
+The model is `vbl.models.virnet_sr`'s; in the posterior the widths are outputs of KNet:
 
     q(λ_l² | y) = IG(κ_l - 1, κ_l η_l)      q(ρ | y) = N(m, r²),      η, m, κ, r² = KNet(y)
 
-The bound is largest at the prior's own widths, whatever the image, so it cannot train them. They
-are trained by the log score -log q(Λ̂ | y) of the true parameters, with the location detached; the
+The bound is largest at the prior's widths for every image, so it cannot train them. They are
+trained by the log score -log q(Λ̂ | y) of the true parameters, with the location detached; the
 location is trained by KL_Λ at the prior's widths, as before. An extension of the book.
 """
 
@@ -34,7 +34,7 @@ class VIRNetSRLearnedWidth(VIRNetSR):
     def kernel_posterior(
         self, mode: Float[Tensor, "b 1 1 1"], numbers: Float[Tensor, "b n"]
     ) -> Inferred:
-        """q(Λ | y) of KNet's numbers; before training it is as wide as the prior."""
+        """q(Λ | y) from KNet's outputs; before training it is about as wide as the prior."""
         prior = super().kernel_posterior(mode, numbers[:, :3])
         log_strength = (prior.kappa - 2).log() + numbers[:, 3:5]
         kappa = 2 + clamp_straight_through(log_strength, *LOG_STRENGTH).exp()
@@ -47,7 +47,7 @@ class VIRNetSRLearnedWidth(VIRNetSR):
     def kernel_terms(
         self, batch: Degraded, found: Inferred
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """KL_Λ without its gradient, and the two terms that train KNet in its place."""
+        """KL_Λ, detached, and the two auxiliary losses that train KNet instead."""
         prior_width = found.with_prior_width(self.config.kappa0, self.config.r0_sq)
         auxiliary = {
             "place of kernel": self.kl_kernel(batch, prior_width),
@@ -56,12 +56,12 @@ class VIRNetSRLearnedWidth(VIRNetSR):
         return self.kl_kernel(batch, found).detach(), auxiliary
 
     def kernel_log_prob(self, batch: Degraded, found: Inferred) -> Float[Tensor, " b"]:
-        """log q(Λ̂ | y) of the true parameters, in nats: the log score of the widths."""
+        """log q(Λ̂ | y) of the true parameters, in nats."""
         lambda_sq, rho = self.lambda_hat(batch)
         widths = inverse_gamma_log_prob(lambda_sq, found.kappa - 1, found.kappa * found.eta)
         return widths.sum(1) + Normal(found.rho, found.spread.sqrt()).log_prob(rho)[:, 0]
 
 
 def clamp_straight_through(x: Tensor, low: float, high: float) -> Tensor:
-    """x clamped to [low, high] forward, the identity backward: what is outside can come back."""
+    """Clamp with the gradient of the identity, so that values outside can still be trained."""
     return x + (x.clamp(low, high) - x).detach()

@@ -1,8 +1,8 @@
-"""Plain networks: images and channels in, channels out; no distributions.
+"""Networks from image channels to output channels, without distributions.
 
-A *restorer* returns the residual r of the restored image y + r, never the image itself: the sum is
-then taken in float32 even where the network computes in bfloat16. Every restorer takes any height
-and width; it pads inside and crops its output.
+A *restorer* returns the residual r of the restored image y + r, never the image itself: so the sum
+is taken in float32 even if the network computes in bfloat16. Every restorer takes any height and
+width; it pads its input and crops its output.
 """
 
 from vbl.networks.adversary import Discriminator

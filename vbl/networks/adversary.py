@@ -1,4 +1,4 @@
-"""A discriminator: which of two kinds an image is of."""
+"""The discriminator of VDIR's adversarial loss."""
 
 from itertools import pairwise
 
@@ -11,12 +11,12 @@ from vbl.networks.network import Network
 
 
 class Discriminator(Network):
-    """VDIR's: ten convolutions of which each second one halves the image, spectrally normalised.
+    """Ten convolutions with spectral normalisation, every second one of stride 2.
 
-    At width 64 it has 9,409,601 parameters :cite:p:`soh2022vdir`.
+    At width 64 it has VDIR's 9,409,601 parameters :cite:p:`soh2022vdir`.
 
     Args:
-        channels: Of the image.
+        channels: Channels of the image.
         width: Channels of the first convolutions; the last have eight times as many.
     """
 

@@ -1,4 +1,4 @@
-"""From an image to a code at a quarter of its size, and from the code back: VDIR's three parts."""
+"""VDIR's encoder, decoder and estimator; the code has a quarter of the image's height and width."""
 
 import torch
 from jaxtyping import Float
@@ -7,33 +7,31 @@ from torch.nn import functional as F
 
 from vbl.networks.network import Network, fine, keep_variance
 
-SMALL = -6.0  # logarithm of a variance that hides nothing of a code
-REDUCTION = 4  # pixels of the image for one of the code, along each side
+SMALL = -6.0  # initial log-variance, small compared with the prior's 0
+REDUCTION = 4  # height and width of the image over those of the code
 
 
 def convolution(a: int, b: int) -> nn.Conv2d:
-    """3 x 3, padded with zeros."""
+    """3 x 3 convolution with zero padding."""
     return nn.Conv2d(a, b, 3, padding=1)
 
 
 class Encoder(Network):
-    """Two numbers for each value of a code: a mean and the logarithm of a variance.
+    """Mean and log-variance of each value of a code.
 
-    At width 64 and three channels in it has the 154,120 parameters of VDIR's
-    :cite:p:`soh2022vdir`.
+    At width 64 and three input channels it has VDIR's 154,120 parameters :cite:p:`soh2022vdir`.
 
     Args:
-        channels: Of the image.
-        width: Channels inside.
+        channels: Channels of the image.
+        width: Hidden channels.
         code: Channels of the code.
-        detail: It sees the image without its local mean, too, so many times as strong. It then
-            starts with He's initialisation, and with small variances. Without any of the three it
-            did not learn to see the quality of JPEG.
+        detail: If not 0, the image minus its local mean, times `detail`, is a further input, the
+            weights have He's initialisation and the variances start small. Without any of the
+            three the encoder did not learn the JPEG quality.
     """
 
     stride = REDUCTION
-    # convolutions of 1, 2 and 3 at each scale, what is pooled, and the way back to full size
-    receptive_radius = 28
+    receptive_radius = 28  # of the convolutions at the three scales and of the poolings
 
     def __init__(self, channels: int = 3, width: int = 64, code: int = 4, detail: float = 0.0):
         super().__init__()
@@ -59,13 +57,13 @@ class Encoder(Network):
 
 
 class Decoder(Network):
-    """The image that a code stands for.
+    """From a code to the mean of the image.
 
-    At width 64 and a code of four channels it has the 114,883 parameters of VDIR's.
+    At width 64 and a code of four channels it has VDIR's 114,883 parameters.
 
     Args:
-        channels: Of the image.
-        width: Channels inside.
+        channels: Channels of the image.
+        width: Hidden channels.
         code: Channels of the code.
     """
 
@@ -85,14 +83,14 @@ class Decoder(Network):
 
 
 class Estimator(Network):
-    """What is known of a degradation, read off a code by two convolutions.
+    """Estimates parameters of the degradation from a code, by two convolutions.
 
-    At width 64, a code of four channels and three numbers it has the 4,099 parameters of VDIR's.
+    At width 64, a code of four channels and three outputs it has VDIR's 4,099 parameters.
 
     Args:
         code: Channels of the code.
-        width: Channels inside.
-        numbers: How many come out at every place of the code.
+        width: Hidden channels.
+        numbers: Output channels.
     """
 
     stride, receptive_radius = REDUCTION, 2 * REDUCTION
@@ -103,5 +101,5 @@ class Estimator(Network):
         self.first, self.second = convolution(code, width), convolution(width, numbers)
 
     def forward(self, code: Float[Tensor, "b n h w"]) -> Float[Tensor, "b m h w"]:
-        """Numbers (B, numbers, h, w), unbounded."""
+        """Estimates (B, numbers, h, w), unbounded."""
         return self.second(F.relu(self.first(code)))

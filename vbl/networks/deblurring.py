@@ -1,4 +1,4 @@
-"""VBDeblurNet's networks: one removes a blur, one infers its kernel, one reads a kernel to it."""
+"""VBDeblurNet's networks: Deblur-Net, Kernel-Net and the code of a kernel that conditions."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,24 +13,24 @@ from vbl.networks.restorers import ResBlock
 
 
 class DeblurNet(Network):
-    """Deblur-Net: a U-Net of one width, skips by concatenation :cite:p:`wang2021vbdeblurnet`.
+    """Deblur-Net: a U-Net of constant width, skips by concatenation :cite:p:`wang2021vbdeblurnet`.
 
-    At width 64 and six outputs it has the 2,689,654, 3,871,350 and 5,053,046 parameters of the
-    authors' for 2, 4 and 6 blocks; conditioned on a code of 20 numbers, together with the
-    `KernelCode` that makes it, their 3,459,210, 4,640,906 and 5,822,602. The residual blocks are
-    those of the library, which have one activation more.
+    At width 64 and six outputs it has the authors' 2,689,654, 3,871,350 and 5,053,046 parameters
+    for 2, 4 and 6 blocks; conditioned on a code of 20 values, together with the `KernelCode` that
+    computes it, their 3,459,210, 4,640,906 and 5,822,602. The residual blocks are the library's,
+    which have one activation more.
 
     Args:
-        in_channels: Of the image.
+        in_channels: Channels of the image.
         width: Channels at every scale.
-        blocks: Residual blocks at each scale, on the way down and again on the way up.
-        scales: How often the image is halved.
-        middle: Residual blocks at the coarsest scale; by default the authors': 6, or 5 where the
+        blocks: Residual blocks at each scale, in the encoder and again in the decoder.
+        scales: Number of downsamplings by 2.
+        middle: Residual blocks at the coarsest scale; by default the authors': 6, or 5 if the
             network is conditioned on a code.
-        out_channels: Of the residual and of whatever else is said of every pixel.
-        code: Numbers about the blur that it is conditioned on; 0 for none.
-        shrink: Work on sub-images of every so many pixels along each side, which takes shrink²
-            times less time. The authors' has 1.
+        out_channels: Output channels: the residual's and any others, such as log-variances.
+        code: Length of the kernel's code that it is conditioned on; 0 for none.
+        shrink: Factor of the pixel-unshuffle at the input: shrink² times less time. The authors'
+            has 1.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class DeblurNet(Network):
         self.merges = nn.ModuleList(_convolution(2 * width, width) for _ in range(scales))
         self.decoders = nn.ModuleList(Stage(width, blocks, code) for _ in range(scales))
         self.tail = nn.ModuleList([_convolution(width, inner, 7), _convolution(inner, outputs, 7)])
-        # 4 at each scale for leaving it, coming back and merging, 2 for each block and each
-        # modulation on both ways, in pixels of the scale; 3 for each of the three wide kernels
+        # at each scale, in its pixels: 4 for downsampling, upsampling and merging, 2 for each block
+        # and modulation of encoder and decoder; 3 for each of the three 7 x 7 convolutions
         at_scale = 4 + 4 * blocks + (4 if code else 0)
         radius = 9 + at_scale * (2**scales - 1) + 2**scales * 2 * middle
         self.receptive_radius = shrink * radius + shrink - 1
@@ -70,12 +70,7 @@ class DeblurNet(Network):
     def forward(
         self, y: Float[Tensor, "b c h w"], code: Float[Tensor, "b n"] | None = None
     ) -> Float[Tensor, "b out h w"]:
-        """Residual, and whatever else, (B, out_channels, H, W).
-
-        Args:
-            y: Blurred images.
-            code: What a network with a code is conditioned on.
-        """
+        """Residual and any other outputs, (B, out_channels, H, W), of blurred images and codes."""
         height, width = y.shape[-2:]
         x = self.head(F.pixel_unshuffle(pad_to_multiple(y, self.stride), self.shrink))
         skips = []
@@ -91,10 +86,10 @@ class DeblurNet(Network):
 
 
 class Stage(nn.Module):
-    """x + blocks(x), at one scale; conditioned on a code, modulated before or after it.
+    """x + blocks(x) at one scale; with a code, modulated before or after.
 
-    In the authors' Deblur-Net the encoder modulates after its blocks, so that skips are modulated
-    too, and the decoder before.
+    As in the authors' Deblur-Net, the encoder modulates after its blocks, so that the skips are
+    modulated too, and the decoder before.
     """
 
     def __init__(self, width: int, blocks: int, code: int = 0, modulates: str = "before"):
@@ -116,7 +111,7 @@ class Stage(nn.Module):
 
 
 class Modulation(nn.Module):
-    """x times a factor in (0, 1) plus a shift, both functions of x and of a code."""
+    """x times a factor in (0, 1) plus a shift, both computed from x and a code."""
 
     def __init__(self, width: int, code: int):
         super().__init__()
@@ -135,13 +130,13 @@ class Modulation(nn.Module):
 
 
 class KernelCode(nn.Module):
-    """From a blur kernel to the few numbers that a restorer is conditioned on.
+    """From a blur kernel to the code that a restorer is conditioned on.
 
-    At width 64 it has the 159,892 parameters of the authors'.
+    At width 64 it has the authors' 159,892 parameters.
 
     Args:
-        numbers: How many.
-        width: Channels inside.
+        numbers: Length N of the code.
+        width: Hidden channels.
     """
 
     def __init__(self, numbers: int = 20, width: int = 64):
@@ -153,29 +148,28 @@ class KernelCode(nn.Module):
         )
 
     def forward(self, kernel: Float[Tensor, "b 1 k k"]) -> Float[Tensor, "b n"]:
-        """Numbers (B, N), unbounded."""
-        x = kernel.shape[-1] * kernel  # a straight line from edge to edge is then one of ones
+        """Codes (B, N), unbounded."""
+        x = kernel.shape[-1] * kernel  # the entries of a motion blur across the kernel are then 1
         for convolution in self.convolutions[:-1]:
             x = F.leaky_relu(convolution(x), 0.2)
         return self.convolutions[-1](x).mean((2, 3))
 
 
 class KernelPlainNet(Network):
-    """Kernel-Net without normalisation inside: the steepest of every feature says what blurred it.
+    """Kernel-Net without normalisation of its features, with mean and max pooling.
 
-    Where a sharp edge was, the image after the blur is as steep as the kernel lets it be. A network
-    that divides every feature by its spread, as `KernelResNet` does, forgets how steep; one that
-    averages features over the image dilutes its edges with its empty places. This one divides the
-    image alone, and beside the mean of each feature it keeps the largest value in a window. In
-    large images several windows each say their numbers, and the mean of those is the answer.
+    The gradient across a blurred sharp edge is determined by the kernel. A network that normalises
+    its features, as `KernelResNet` does, loses its magnitude; one that only averages over the image
+    dilutes edges with flat regions. So here only the image is normalised, and each feature is
+    reduced to its mean and its maximum in a window. Outputs of several windows are averaged.
 
     Args:
-        in_channels: Of the image; they are averaged.
-        numbers: How many come out.
-        width: Channels.
+        in_channels: Channels of the image, which are averaged.
+        numbers: Outputs N.
+        width: Hidden channels.
         blocks: Residual blocks.
         hidden: Width of the layer before the last.
-        shrink: Work on sub-images of every so many pixels along each side.
+        shrink: Factor of the pixel-unshuffle at the input.
         window: Side of a window in pixels; that of the training crops.
     """
 
@@ -196,12 +190,12 @@ class KernelPlainNet(Network):
         self.hidden, self.tail = nn.Linear(2 * width, hidden), nn.Linear(hidden, numbers)
         for layer in (self.head, self.hidden):
             nn.init.kaiming_normal_(layer.weight)
-        nn.init.normal_(self.tail.weight, std=1e-2)  # all kernels nearly the same, and even
+        nn.init.normal_(self.tail.weight, std=1e-2)  # initial kernels are nearly uniform
         for layer in (self.head, self.hidden, self.tail):
             nn.init.zeros_(layer.bias)
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
-        """Numbers (B, N), unbounded."""
+        """Outputs (B, N), unbounded."""
         windows = [max(side // self.window, 1) for side in y.shape[-2:]]
         y = pad_to_multiple(_normalised(y.mean(1, keepdim=True)), self.shrink)
         x = self.head(F.pixel_unshuffle(y, self.shrink))
@@ -214,7 +208,7 @@ class KernelPlainNet(Network):
 
 
 class PlainBlock(nn.Module):
-    """x + what two convolutions say of it; at first that is nothing."""
+    """x + conv(ReLU(conv(ReLU(x)))), the identity at initialisation."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -228,15 +222,15 @@ class PlainBlock(nn.Module):
 
 
 class KernelResNet(Network):
-    """Kernel-Net: a ResNet that looks at the luminance of a whole image and says some numbers.
+    """Kernel-Net: a ResNet on the luminance of an image, with global average pooling.
 
     With its defaults, for a kernel of 31 x 31 pixels, it has the 12,635,601 parameters of the
-    authors', whose features are a ResNet-18 :cite:p:`wang2021vbdeblurnet`. The image and all
-    features are normalised, channel by channel and for each image alone.
+    authors', a ResNet-18 :cite:p:`wang2021vbdeblurnet`. The image and all features have instance
+    normalisation.
 
     Args:
-        in_channels: Of the image; they are averaged.
-        numbers: How many come out.
+        in_channels: Channels of the image, which are averaged.
+        numbers: Outputs N.
         widths: Channels at each scale.
         blocks: Residual blocks at each scale.
         hidden: Width of the layer before the last.
@@ -259,7 +253,7 @@ class KernelResNet(Network):
         self.hidden, self.tail = nn.Linear(widths[-1], hidden), nn.Linear(hidden, numbers)
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
-        """Numbers (B, N), unbounded."""
+        """Outputs (B, N), unbounded."""
         x = F.relu(_normalised(self.head(_normalised(y.mean(1, keepdim=True)))))
         x = F.max_pool2d(x, 3, stride=2, padding=1)
         x = self.blocks(x).mean((2, 3))
@@ -267,7 +261,7 @@ class KernelResNet(Network):
 
 
 class NormalisedBlock(nn.Module):
-    """A residual block of a ResNet, without the parameters of its normalisation."""
+    """A residual block of a ResNet with instance normalisation without parameters."""
 
     def __init__(self, a: int, b: int, stride: int):
         super().__init__()
@@ -283,7 +277,7 @@ class NormalisedBlock(nn.Module):
 
 
 def _normalised(x: Tensor) -> Tensor:
-    """Mean 0 and variance 1 over the pixels of each channel; 0 where there is one pixel alone."""
+    """Mean 0 and variance 1 over the pixels of each channel; 0 for a single pixel."""
     var, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
     return (x - mean) * (var + 1e-5).rsqrt()
 

@@ -1,4 +1,4 @@
-"""Networks from an image to what degraded it: the noise at every pixel, the blur of the whole."""
+"""Networks that estimate the degradation of an image: noise per pixel, blur per image."""
 
 from itertools import pairwise
 
@@ -10,19 +10,18 @@ from vbl.networks.network import Network, fine
 
 
 class SigmaNet(Network):
-    """VIRNet's and VDN's noise network: plain convolutions, no normalisation, logarithms out.
+    """SNet of VIRNet and VDN: plain convolutions without normalisation; outputs are logarithms.
 
     At width 64 and depth 5 it has the 113,153 parameters of VIRNet's (one output) and the 116,038
     of VDN's (six).
 
     Args:
-        in_channels: Of the image.
-        width: Channels inside.
+        in_channels: Channels of the image.
+        width: Hidden channels.
         depth: Number of convolutions.
         out_channels: Logarithms per pixel.
-        first: What every output is before training; without it a network starts far from any
-            noise level of photographs.
-        slope: Of the leaky ReLUs below 0: 0.25 in VIRNet, 0.2 in VDN.
+        first: Initial bias of the outputs, to start near the noise level of photographs.
+        slope: Negative slope of the leaky ReLUs: 0.25 in VIRNet, 0.2 in VDN.
     """
 
     def __init__(
@@ -49,17 +48,17 @@ class SigmaNet(Network):
 
 
 class KernelNet(Network):
-    """VIRNet's kernel network: a few numbers about a whole image, such as the axes of its blur.
+    """VIRNet's KNet: a few outputs per image, such as the parameters of its blur kernel.
 
-    At width 64, eight blocks and three numbers it has the 612,771 parameters of VIRNet's.
+    At width 64, eight blocks and three outputs it has VIRNet's 612,771 parameters.
 
     Args:
-        in_channels: Of the image.
-        width: Channels inside.
-        blocks: Residual blocks, each of which weighs its channels by what they are in the mean.
-        numbers: How many come out.
-        whiten: Look at the image `whitened`.
-        step: Pixels from one place that it looks at to the next.
+        in_channels: Channels of the image.
+        width: Hidden channels.
+        blocks: Residual blocks with channel attention (`AttentiveBlock`).
+        numbers: Outputs N.
+        whiten: Apply `whitened` to the image first.
+        step: Stride of the first convolution.
     """
 
     def __init__(
@@ -78,23 +77,23 @@ class KernelNet(Network):
         self.tail = nn.Conv2d(width, numbers, 3, padding=1)
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
-        """Numbers (B, N), unbounded."""
+        """Outputs (B, N), unbounded."""
         y = whitened(y) if self.whiten else y
         return self.tail(self.blocks(self.head(y))).mean((2, 3))
 
 
 def whitened(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """An image without its local mean, divided by its standard deviation then.
+    """An image minus its local mean, divided by the standard deviation of the difference.
 
-    What a scene shows says nothing about its blur, and a network that sees it learns one kernel for
-    every image first.
+    The local mean carries no information about the blur; a network that sees it learns at first
+    the same kernel for every image.
     """
     y = fine(y)
     return y / (y.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()
 
 
 class AttentiveBlock(nn.Module):
-    """A residual block whose channels are weighted by a function of all their means."""
+    """A residual block with channel attention (squeeze and excitation)."""
 
     def __init__(self, width: int, reduction: int = 16):
         super().__init__()

@@ -1,6 +1,6 @@
-"""LUD-VAE's parts: features of an image at several levels, and the way back down to an image.
+"""LUD-VAE's networks: multi-level features of an image, and the decoder from them to an image.
 
-What is drawn between them is the model's business: here are only maps of features.
+Only feature maps are computed here; the latents are drawn by the model.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from torch.nn import functional as F
 
 from vbl.networks.network import Network
 
-SPEED = 5  # of weights that start from 0 and have far to go, where Adam moves all alike
-REACH = 4  # convolutions of a block, and so the places it looks away
+SPEED = 5  # scale of weights that start at 0: Adam's steps have one size, theirs must be larger
+REACH = 4  # convolutions of a block, and so its receptive radius
 
 
 def convolution(a: int, b: int, side: int = 1, then: str = "linear") -> nn.Conv2d:
-    """Padded with zeros. Its first weights are He's, by what follows it.
+    """A convolution with zero padding and He's initialisation for the nonlinearity `then`.
 
-    The authors' are PyTorch's own, which let a signal die on the way through so many layers: what
-    the network first decodes of an image then has hardly a hundredth of its contrast.
+    With PyTorch's default initialisation, as the authors', the signal vanishes through so many
+    layers: the first decoded images have hardly a hundredth of the contrast.
     """
     layer = nn.Conv2d(a, b, side, padding=side // 2)
     nn.init.kaiming_normal_(layer.weight, nonlinearity=then)
@@ -30,7 +30,7 @@ def convolution(a: int, b: int, side: int = 1, then: str = "linear") -> nn.Conv2
 
 
 def block(width: int) -> nn.Sequential:
-    """Four 3 x 3 convolutions with ReLU between them, none behind the last."""
+    """Four 3 x 3 convolutions with ReLU between them, not after the last."""
     layers: list[nn.Module] = []
     for _ in range(REACH - 1):
         layers += [convolution(width, width, 3, "relu"), nn.ReLU()]
@@ -38,13 +38,13 @@ def block(width: int) -> nn.Sequential:
 
 
 class Features(Network):
-    """An image as one map of features for each level; level 1 is the deepest and the coarsest.
+    """One feature map of an image for each level; level 1 is the deepest and the coarsest.
 
     Args:
-        channels: Of the image.
+        channels: Channels of the image.
         width: Channels of the maps.
-        factors: Pixels of the image for one place of the map along each side, level 1 first. Each
-            is a multiple of the next, the last is 1; the paper's are all 1.
+        factors: Downsampling factor of each level, level 1 first. Each is a multiple of the next,
+            the last is 1; the paper's are all 1.
     """
 
     def __init__(self, channels: int = 3, width: int = 128, factors: Sequence[int] = (1, 1, 1)):
@@ -65,14 +65,14 @@ class Features(Network):
 
 
 class Mix(Network):
-    """Maps side by side, a 1 x 1 convolution, and what follows it.
+    """Concatenated maps, a 1 x 1 convolution, and further layers.
 
     Args:
-        in_channels: Of each map.
-        out_channels: Of the convolution.
-        then: What follows.
-        enlarge: Places of the other maps for one of the first, along each side.
-        reach: How many pixels of the image `then` looks away.
+        in_channels: Channels of each map.
+        out_channels: Channels of the convolution.
+        then: Layers after it.
+        enlarge: Upsampling factor of the first map, to the size of the others.
+        reach: Receptive radius of `then` in pixels of the image.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Mix(Network):
         self.layers = nn.Sequential(convolution(sum(in_channels), out_channels), *then)
 
     def forward(self, *maps: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b out h w"]:
-        """Maps of the size of the last."""
+        """A map (B, out_channels, h, w) of the size of the last input."""
         first, *others = maps
         if self.enlarge > 1:
             height, width = others[-1].shape[-2:]
@@ -97,15 +97,15 @@ class Mix(Network):
 
 
 class Neighbours(nn.Module):
-    """L = I + N, which adds to white noise what the neighbours before it share with it.
+    """L = I + N, a masked convolution that correlates white noise between neighbours.
 
-    Numbers stand in the order of the rows, of the places in a row, of the channels at a place. N
-    has weights for those before each number alone, up to a distance, and the same everywhere: L is
-    triangular, with ones on the diagonal, and its determinant is 1 whatever is learned.
+    Entries are in raster order: rows, columns, then channels. N has weights for the entries before
+    each one only, within a radius, the same everywhere: so L is unit lower triangular, and its
+    determinant is 1 for all weights.
 
     Args:
-        channels: Of the noise.
-        radius: Places it looks away, along each side.
+        channels: Channels of the noise.
+        radius: Radius of the convolution.
     """
 
     def __init__(self, channels: int, radius: int):
@@ -124,41 +124,41 @@ class Neighbours(nn.Module):
         return noise + F.conv2d(noise, self.weight * self.before, padding=self.radius)
 
     def gain(self, like: Float[Tensor, "b n h w"]) -> Float[Tensor, "1 n h w"]:
-        """The diagonal of L Lᵀ, the variance of each number of L ε, for maps of that size."""
+        """The diagonal of L Lᵀ, the variances of L ε, for maps of the size of `like`."""
         ones = torch.ones_like(like[:1])
         return 1 + F.conv2d(ones, (self.weight * self.before).square(), padding=self.radius)
 
 
 class NoiseEncoder(nn.Module):
-    """What a degraded image says of its degradation, level by level.
+    """Means and log-variances of the degradation's latents at each level.
 
     Args:
-        channels: Of the image.
+        channels: Channels of the image.
         width: Channels of the maps.
-        latent: Channels of the latents; two numbers are said of each.
-        factors: As of `Features`.
+        latent: Channels of the latents.
+        factors: As in `Features`.
     """
 
     def __init__(self, channels: int, width: int, latent: int, factors: Sequence[int]):
         super().__init__()
         self.features = Features(channels, width, factors)
-        first = Mix([width], 2 * latent)  # there is no state yet to compare with
+        first = Mix([width], 2 * latent)  # level 1 has no decoder state as a second input
         others = (Mix([width, width], width, convolution(width, 2 * latent)) for _ in factors[1:])
         self.heads = nn.ModuleList([first, *others])
 
 
 class LevelDecoder(nn.Module):
-    """From the content and the latents of the degradation to an image.
+    """Decodes the content and the latents of the degradation to an image.
 
-    The state is the content of level 1. At each later level it meets that level's content (`joins`)
-    and says what latents to expect (`priors`); at every level it takes in the latents (`steps`).
+    The state starts as the content of level 1. At each later level `joins` adds the level's content
+    and `priors` maps the state to the latents' prior; at every level `steps` adds the latents.
 
     Args:
-        channels: Of the image.
+        channels: Channels of the image.
         width: Channels of the content and of the state.
-        latent: Channels of the latents; two numbers are said of each.
-        factors: As of `Features`.
-        expects: Whether the state says what latents to expect.
+        latent: Channels of the latents.
+        factors: As in `Features`.
+        expects: Whether there are `priors`.
     """
 
     def __init__(
@@ -178,4 +178,4 @@ class LevelDecoder(nn.Module):
         self.steps = nn.ModuleList(
             Mix([width, latent], width, *block(width), reach=REACH * factor) for factor in factors
         )
-        self.tail = convolution(width, channels)  # in float32: what comes out is no residual
+        self.tail = convolution(width, channels)  # float32: its output is an image, no residual

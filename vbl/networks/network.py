@@ -1,4 +1,4 @@
-"""What every network has in common: its precision, and sizes that need not fit."""
+"""The base class of networks, with its precision; padding, initialisation, shared operations."""
 
 import torch
 from jaxtyping import Float
@@ -7,17 +7,17 @@ from torch.nn import functional as F
 
 
 class Network(nn.Module):
-    """A module that may compute in bfloat16 inside and returns float32, in one tensor or several.
+    """A module that can compute in bfloat16 and returns float32, one tensor or several.
 
     Attributes:
-        bf16: Run under autocast. The probability outside is never affected.
-        needs_noise_level: Whether it is called with a second argument, the noise's standard
-            deviation (B, 1, H, W).
-        in_channels: Of its first argument.
-        stride: It treats its input the same way again after so many pixels, and pads it to a
-            multiple of them; 1 where it never leaves full resolution.
-        receptive_radius: An output pixel depends on no input farther away than so many rows or
-            columns; None where nobody has said.
+        bf16: Run under autocast. Densities outside the network are never affected.
+        needs_noise_level: Whether it has a second argument, the noise's standard deviation
+            (B, 1, H, W).
+        in_channels: Channels of its first argument.
+        stride: It is equivariant to shifts by multiples of `stride` pixels and pads its input to
+            such a multiple; 1 if it has no downsampling.
+        receptive_radius: Largest distance in rows or columns between an output pixel and an input
+            pixel that it depends on; None if unknown.
     """
 
     bf16 = False
@@ -35,7 +35,7 @@ class Network(nn.Module):
 
 
 def use_bf16(model: nn.Module, bf16: bool) -> None:
-    """Let every `Network` inside `model` compute in bfloat16, or not."""
+    """Set whether the `Network`s inside `model` compute in bfloat16."""
     for module in model.modules():
         if isinstance(module, Network):
             module.bf16 = bf16
@@ -53,20 +53,20 @@ def pad_to_multiple(
 
 
 def keep_variance(module: nn.Module) -> None:
-    """He's initialisation: PyTorch's own lets a signal die on its way through many layers."""
+    """He's initialisation; with PyTorch's default the signal vanishes through many layers."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         nn.init.zeros_(module.bias)
 
 
 def fine(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """An image without its local mean, which is over 7 x 7 pixels."""
+    """An image minus its local mean over 7 x 7 pixels."""
     return y - F.avg_pool2d(y, 7, stride=1, padding=3, count_include_pad=False)
 
 
 def append_constants(
     x: Float[Tensor, "b c h w"], numbers: Float[Tensor, "b n"]
 ) -> Float[Tensor, "b m h w"]:
-    """Append N numbers per image as constant channels: (B, C + N, H, W)."""
+    """Append N numbers per image as constant input channels: (B, C + N, H, W)."""
     maps = numbers[:, :, None, None].expand(-1, -1, *x.shape[-2:])
     return torch.cat([x, maps], 1)

@@ -1,4 +1,4 @@
-"""Networks from a degraded image to the residual of the restored one: the U-Nets and the plain."""
+"""Restorers, from a degraded image to a residual: two U-Nets, DnCNN, FFDNet."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,17 +25,20 @@ class ResBlock(nn.Module):
 
 
 class ResUNet(Network):
-    """VIRNet's restorer: residual blocks at several scales, skips by addition.
+    """VIRNet's restorer: a U-Net of residual blocks, skips by addition.
 
-    At `widths` (96, 192, 288), three blocks a scale and four input channels it has the
+    At `widths` (96, 192, 288), three blocks per scale and four input channels it has the
     10,426,179 parameters of VIRNet's synthetic denoiser :cite:p:`yue2024virnet`.
 
     Args:
-        in_channels: Of the image and of whatever conditions the restoration.
+        in_channels: Channels of the image and of the inputs it is conditioned on.
         widths: Channels at full, half, quarter, ... resolution.
-        blocks: Residual blocks at every scale (twice as many where there is a way back up), one
-            number or one for each scale.
-        out_channels: Of the residual.
+        blocks: Residual blocks at each scale of the encoder, and of the decoder: one number or
+            one per scale.
+        out_channels: Channels of the residual.
+
+    Raises:
+        ValueError: If `blocks` has another length than `widths`.
     """
 
     def __init__(
@@ -61,8 +64,7 @@ class ResUNet(Network):
         self.ups = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
         self.decoders = nn.ModuleList(map(stage, widths[:-1], counts))
         self.tail = nn.Conv2d(widths[0], out_channels, 3, padding=1)
-        # 2 for each block of two convolutions, on the way down and up; 2 for leaving and coming
-        # back; each in pixels of its scale
+        # at each scale, in its pixels: 2 for each block of encoder and decoder, 2 for down and up
         scales = [2**scale * (4 * count + 2) for scale, count in enumerate(counts[:-1])]
         self.receptive_radius = 2 + sum(scales) + self.stride * 2 * counts[-1]
 
@@ -81,14 +83,14 @@ class ResUNet(Network):
 
 
 class UNet(Network):
-    """VDN's denoiser: two convolutions a scale, average pooling, skips by concatenation.
+    """VDN's denoiser: two convolutions per scale, average pooling, skips by concatenation.
 
     At `widths` (64, 128, 256, 512) and six outputs it has VDN's 7,700,742 parameters.
 
     Args:
-        in_channels: Of the image.
+        in_channels: Channels of the image.
         widths: Channels at full, half, quarter, ... resolution.
-        out_channels: Of the output.
+        out_channels: Channels of the output.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class UNet(Network):
         super().__init__()
         steps = list(pairwise(widths))
         self.in_channels, self.stride = in_channels, 2 ** len(steps)
-        # at each scale two convolutions down, two up, and the 2 x 2 pixels that are averaged
+        # at each scale, in its pixels: 4 for the convolutions of encoder and decoder, 1 for pooling
         scales = [2**scale * 5 for scale in range(len(steps))]
         self.receptive_radius = 1 + sum(scales) + self.stride * 2
         self.encoders = nn.ModuleList(
@@ -134,10 +136,10 @@ class DnCNN(Network):
 
     Args:
         channels: 3 for colour, 1 for grey.
-        width: Channels inside.
+        width: Hidden channels.
         depth: Number of convolutions.
-        batch_norm: Whether inner layers are normalised; the authors' published weights have it
-            merged into the convolutions.
+        batch_norm: Whether hidden layers are normalised; in the authors' published weights the
+            normalisation is merged into the convolutions.
     """
 
     def __init__(
@@ -161,10 +163,9 @@ class FFDNet(Network):
 
     Args:
         channels: 3 for colour, 1 for grey.
-        width: Channels inside.
+        width: Hidden channels.
         depth: Number of convolutions.
-        conditioning: Channels of another second input in place of the noise level, such as VDIR's
-            code.
+        conditioning: Channels of an input that replaces the noise level, such as VDIR's code.
     """
 
     stride = 2
@@ -187,8 +188,8 @@ class FFDNet(Network):
 
         Args:
             y: Noisy images.
-            conditioning: Standard deviation of their noise at each pixel, or the other input it was
-                made for; 2 x 2 pixels are averaged.
+            conditioning: Standard deviation of their noise at each pixel, or the input that
+                replaces it; averaged over 2 x 2 pixels.
         """
         height, width = y.shape[-2:]
         y = pad_to_multiple(y, self.stride, "replicate")

@@ -1,4 +1,4 @@
-"""Residual blocks in residual blocks at one resolution: VDIR's restorer."""
+"""VDIR's restorer."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,19 +8,19 @@ from vbl.networks.network import Network, pad_to_multiple
 
 
 class RIRNet(Network):
-    """VDIR's restorer :cite:p:`soh2022vdir`.
+    """Residual groups of residual blocks at one resolution :cite:p:`soh2022vdir`.
 
     At width 64, five groups of five blocks and the seven channels of a colour image and its code
     it has 2,073,795 parameters.
 
     Args:
-        in_channels: Of the image and of whatever conditions the restoration.
-        width: Channels inside.
+        in_channels: Channels of the image and of the inputs it is conditioned on.
+        width: Hidden channels.
         groups: Residual groups (the paper's D).
-        blocks: Residual blocks in each of them (N).
-        out_channels: Of the residual.
-        shrink: Work on sub-images of every so many pixels along each side: the same network then
-            takes shrink² times less time. The paper's has 1.
+        blocks: Residual blocks in each group (the paper's N).
+        out_channels: Channels of the residual.
+        shrink: Factor of the pixel-unshuffle at the input: shrink² times less time. The paper's
+            has 1.
     """
 
     def __init__(

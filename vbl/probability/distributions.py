@@ -1,4 +1,4 @@
-"""Densities that torch lacks or gets wrong, in closed form.
+"""Densities, divergences and samplers that torch lacks or computes inaccurately.
 
 All functions are elementwise and differentiable, broadcast their arguments and keep float32 or
 float64; half precision is refused (in bfloat16 ``lgamma(2e4)`` is off by 110 nats). Variances
@@ -18,7 +18,7 @@ Real = float | int | Float[Tensor, "..."]
 
 
 def _promote(*values: Real) -> list[Tensor]:
-    """Tensors of one device and one floating type, at least single precision."""
+    """Tensors on one device and of one floating type, float32 or float64."""
     tensors = [v for v in values if isinstance(v, Tensor)]
     kinds = {t.dtype for t in tensors} or {torch.get_default_dtype()}
     if not kinds <= {torch.float32, torch.float64}:
@@ -78,19 +78,11 @@ def inverse_gamma_entropy(shape: Real, scale: Real) -> Tensor:
 def kl_inverse_gamma(shape_q: Real, scale_q: Real, shape_p: Real, scale_p: Real) -> Tensor:
     """KL(IG(a_q, b_q) || IG(a_p, b_p)), :eq:`eq-kl-inverse-gamma`; VIRNet's Eq. (22) and (23).
 
-    Also the divergence of Gamma distributions with these shapes and rates, because x → 1/x is
-    one-to-one. Written as a_p (r - 1 - log r) + (a_q - a_p)(r - 1) + a part of the shapes alone,
-    r = b_p/b_q: for equal shapes only the first term remains and is exact in float32, where the
-    generic formula loses everything to the cancellation of its log Γ terms.
-
-    Args:
-        shape_q: a_q > 0.
-        scale_q: b_q > 0.
-        shape_p: a_p > 0.
-        scale_p: b_p > 0.
-
-    Returns:
-        Nats, the shape of the broadcast arguments.
+    In nats; all arguments are positive. Also the divergence of Gamma distributions with these
+    shapes and rates, because x → 1/x is one-to-one. Written as
+    a_p (r - 1 - log r) + (a_q - a_p)(r - 1) + a term in the shapes alone, r = b_p/b_q: for equal
+    shapes only the first term remains and is accurate in float32, where the usual formula loses
+    all digits to the cancellation of its log Γ terms.
     """
     a_q, b_q, a_p, b_p = _promote(shape_q, scale_q, shape_p, scale_p)
     tilt = (a_q - a_p) * (b_p - b_q) / b_q
@@ -106,17 +98,14 @@ def _kl_of_shapes(a_q: Tensor, a_p: Tensor) -> Tensor:
 def kl_normal(mean_q: Real, var_q: Real, mean_p: Real, var_p: Real) -> Tensor:
     """KL(N(μ, m²) || N(x, ε₀²)) = (μ - x)²/(2 ε₀²) + ½ (m²/ε₀² - 1 - log m²/ε₀²).
 
-    :eq:`eq-kl-normal`; VDN, VIRNet and VBDeblurNet's tie of z to x, VDIR's and LUD-VAE's
-    divergence from N(0, 1).
+    In nats, :eq:`eq-kl-normal`: KL_z of VDN, VIRNet and VBDeblurNet; the divergence from N(0, 1) of
+    VDIR and LUD-VAE.
 
     Args:
         mean_q: Mean μ.
         var_q: Variance m² > 0.
         mean_p: Mean x.
         var_p: Variance ε₀² > 0.
-
-    Returns:
-        Nats, the shape of the broadcast arguments.
     """
     mu, m_sq, x, eps0_sq = _promote(mean_q, var_q, mean_p, var_p)
     return (mu - x) ** 2 / (2 * eps0_sq) + _excess(m_sq, eps0_sq) / 2
@@ -148,8 +137,8 @@ def kl_dirichlet(
 def expected_log_normal(y: Real, mean: Real, var: Real, shape: Real, scale: Real) -> Tensor:
     """E log N(y; z, σ²) for z ~ N(μ, m²) and σ² ~ IG(a, b), :eq:`eq-expected-log-normal`.
 
-    -½ log 2π - ½ (log b - ψ(a)) - a/(2b) [(y - μ)² + m²]: VDN's likelihood term, and VIRNet's
-    Eq. (20) without its Monte Carlo.
+    In nats, -½ log 2π - ½ (log b - ψ(a)) - a/(2b) [(y - μ)² + m²]: VDN's likelihood term, and
+    VIRNet's Eq. (20) in closed form instead of by Monte Carlo.
 
     Args:
         y: Observation.
@@ -157,9 +146,6 @@ def expected_log_normal(y: Real, mean: Real, var: Real, shape: Real, scale: Real
         var: m² >= 0.
         shape: a > 0.
         scale: b > 0.
-
-    Returns:
-        Nats, the shape of the broadcast arguments.
     """
     y, mu, m_sq, a, b = _promote(y, mean, var, shape, scale)
     residual_sq = (y - mu) ** 2 + m_sq
@@ -171,17 +157,14 @@ def rsample_inverse_gamma(
 ) -> Tensor:
     """Draw σ² = b/g, g ~ Gamma(a, 1), with pathwise gradients.
 
-    For a fixed shape this is a scale family: dσ²/db = σ²/b, no implicit gradient is needed. For a
-    learned shape ``torch._standard_gamma`` brings the implicit one (Figurnov et al., 2018).
-    Unlike torch's own ``rsample`` it takes a generator.
+    For a fixed shape this is a scale family with dσ²/db = σ²/b. For a learned shape
+    ``torch._standard_gamma`` has the implicit gradient (Figurnov et al., 2018). Unlike torch's own
+    ``rsample`` it takes a generator.
 
     Args:
         shape: a, at least 0.5.
         scale: b > 0.
         generator: Source of randomness, on the arguments' device.
-
-    Returns:
-        One draw for each entry of the broadcast arguments.
     """
     a, b = torch.broadcast_tensors(*_promote(shape, scale))
     # A Gamma draw of small shape may underflow: b/g and b/g² have to stay finite for b up to 1e2.
@@ -194,9 +177,9 @@ def rsample_dirichlet(
 ) -> Float[Tensor, "*b n"]:
     """Draw h ~ Dir(ζ) over the last dimension as normalised Gammas, with pathwise gradients.
 
-    ``torch.distributions.Dirichlet.rsample`` has a wrong gradient at high total concentration:
-    at VBDeblurNet's c = 2e4 entries with ζ between 0.1 and 8 get the wrong size or sign. The
-    gradient of a Gamma draw is good to 2e-3 for shapes from 0.1 on, and to 1e-4 on average.
+    The gradient of ``torch.distributions.Dirichlet.rsample`` is wrong at high total concentration:
+    at VBDeblurNet's c = 2e4, for entries of ζ between 0.1 and 8, in size or sign. The gradient of
+    a Gamma draw is accurate to 2e-3 for shapes of at least 0.1, to 1e-4 on average.
 
     Args:
         concentration: ζ, (..., n), entries in 1e-6 ... 1e5 with a total of at least 1.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def per_image(x: Float[Tensor, "b *rest"]) -> Float[Tensor, " b"]:
-    """Sum everything that belongs to one image: (B, ...) to (B,)."""
+    """Sum over all dimensions but the first: (B, ...) to (B,)."""
     return x.flatten(1).sum(1) if x.ndim > 1 else x
 
 
@@ -20,8 +20,8 @@ class Elbo:
     Attributes:
         log_likelihood: Name to E_q log p, each (B,) in nats per image.
         kl: Name to KL(q || p), each (B,) in nats per image.
-        auxiliary: Name to a term that is trained but stands outside the bound (an adversarial
-            or an estimation loss), each (B,), to be minimised.
+        auxiliary: Name to a loss that is minimised but is not part of the bound (an adversarial
+            or an estimation loss), each (B,).
 
     Raises:
         ValueError: If there is no log-likelihood, or the terms are not all (B,).
@@ -46,14 +46,11 @@ class Elbo:
         return sum(self.log_likelihood.values()) - sum(self.kl.values())
 
     def loss(self, numel: int) -> Float[Tensor, ""]:
-        """What is minimised: the mean over images of (auxiliary - bound)/numel.
+        """The training loss, a scalar: the mean over images of (auxiliary - bound)/numel.
 
         Args:
-            numel: Values per clean image, C·H·W, so that losses of different sizes compare. This
-                is the one place where a mean over pixels is taken.
-
-        Returns:
-            A scalar.
+            numel: Values per clean image, C·H·W, so that losses at different image sizes compare.
+                Only here is a mean over pixels taken.
         """
         return (sum(self.auxiliary.values()) - self.total).mean() / numel
 

@@ -1,11 +1,10 @@
-"""What is trained on what, for how long: one value per experiment.
+"""The experiments as data: model, degradation, training data, presets.
 
-Every recipe has up to four presets. ``quick`` learns something within a minute on two
-CPU cores, ``classroom`` takes at most ten, ``ship`` takes CPU hours and made the shipped
-checkpoints, ``paper`` has the size of the paper's network and needs a GPU.
+Every recipe has up to four presets. ``quick`` trains for about a minute on two CPU cores,
+``classroom`` for at most ten, ``ship`` for CPU hours (the shipped checkpoints), ``paper`` has the
+size of the paper's network and needs a GPU.
 
-``find_recipe("resunet")`` is the recipe of that name, ``RECIPES`` all of them, in the order in
-which their checkpoints are trained (`vbl.recipes.queue`).
+``RECIPES`` are in the order in which their checkpoints are trained (`vbl.recipes.queue`).
 """
 
 from typing import Any

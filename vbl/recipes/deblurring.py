@@ -1,4 +1,4 @@
-"""Deblurring: VBDeblurNet for pages of print and for photographs, and its twin without a bound."""
+"""Deblurring: VBDeblurNet for text pages and for photographs, and without the likelihood."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -25,15 +25,15 @@ from vbl.models import vbdeblur
 from vbl.recipes.recipe import Preset, Recipe, presets
 from vbl.restoration import kernel_of_pair
 
-# Norms of the gradient of the loss, which counts the bound per value of an image. The restorer's is
-# the gradient of the squared error at a scale of 1/(2 eps0²), Kernel-Net's that of KL_h.
+# The loss is the bound per value of an image. The restorer's gradient is that of the squared error
+# at the scale 1/(2 eps0²), Kernel-Net's that of KL_h.
 CLIP = {"restorer": 1e3, "kernel": 1.0}
 
-UNSURE = 1e3  # C where the kernels were only estimated
-# The floor takes 0.4 % of a kernel.
+UNSURE = 1e3  # C for kernels that are estimated, not known
+# The floor has 0.4 % of a kernel's mass.
 SMALL_KERNELS = {"kernel_size": SHAKE, "floor": 5e-5, "estimator": "KernelPlainNet"}
-# The residual U-Net learns the faster: after two minutes on a CPU its pages are a decibel better
-# than those of the paper's Deblur-Net, which the preset "paper" has.
+# The ResUNet trains faster: after two minutes on a CPU its PSNR on pages is 1 dB higher than that
+# of the paper's Deblur-Net, which the preset "paper" has.
 RESTORER = {
     "quick": {"widths": (16, 32, 48), "blocks": 1},
     "classroom": {"widths": (24, 48, 64), "blocks": 1},
@@ -47,7 +47,7 @@ KERNEL = {
 
 
 def _presets(ship: int = 4500, **choices: Any) -> dict[str, Preset]:
-    """One task, at every size; at the paper's, the kernels are still small."""
+    """The presets of one task; also "paper" has small kernels."""
     chosen = partial(vbdeblur.Config, **SMALL_KERNELS, **choices)
     small = partial(chosen, restorer="ResUNet", code_width=16)
     configs = {
@@ -91,12 +91,12 @@ VBDEBLUR_NATURAL = Recipe(
 
 
 def learn_to_deblur(pairs: str | Path, size: int = 31) -> Recipe:
-    """VBDeblurNet for pairs of photographs whose blur nobody knows: those of GoPro or RealBlur.
+    """VBDeblurNet for pairs of photographs with unknown kernels, such as GoPro's or RealBlur's.
 
-    The kernel of each crop is the one that explains it best (`vbl.restoration.kernel_of_pair`),
-    and the prior is unsure of it: C is small. To be trained with
+    The kernel of each crop is estimated from the pair (`vbl.restoration.kernel_of_pair`); as it is
+    uncertain, the prior's C is small. Train with
     ``fit(learn_to_deblur("gopro/train"), preset="paper", data="gopro/sharp")``, where the second
-    folder, of sharp photographs, serves for watching it alone.
+    folder, of sharp photographs, is for validation only.
 
     Args:
         pairs: A set of pairs of the catalogue, or a folder of ``NAME_noisy`` and ``NAME_clean``.
@@ -123,13 +123,12 @@ def crops_of_pairs(
     size: int,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """As many crops of blurred photographs and their sharp partners, each with its kernel.
+    """Random crops of blurred and sharp photographs, as many as x, with their estimated kernels.
 
     Args:
-        x: Crops of other photographs; only their number and size count.
+        x: Crops of other photographs; only their number and size are used.
         pairs: As in `learn_to_deblur`.
-        size: Of the kernels.
-        generator: Source of randomness.
+        size: Side of the kernels.
     """
     crops = random_crops(_pixels_of(pairs), x.shape[-1], len(x), generator=generator)
     sharp, blurred = crops.chunk(2, 1)

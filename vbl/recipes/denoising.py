@@ -1,4 +1,4 @@
-"""Removing noise: the baselines, VDN and VIRNet."""
+"""Denoising: the baselines, VDN and VIRNet."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,12 +7,12 @@ from vbl.degradations import awgn, camera, noniid, photographed
 from vbl.models import supervised, vdn, virnet
 from vbl.recipes.recipe import Recipe, presets
 
-noisy_25 = partial(awgn, std=25 / 255)  # the level on which training is watched
+noisy_25 = partial(awgn, std=25 / 255)  # for validation
 
 RESTORER_CLIP = {"restorer": 1e3}  # VIRNet's, for its loss scale 1/(2 eps0²) per value
 VIRNET_CLIP = RESTORER_CLIP | {"sigma": 1e2}  # the authors', for means over values
 
-# VIRNet's restorer where a CPU trains it
+# VIRNet's restorer at sizes for a CPU
 UNET = {
     "quick": {"widths": (16, 32, 48), "blocks": 1},
     "classroom": {"widths": (32, 64, 96), "blocks": 1},
@@ -96,8 +96,7 @@ VIRNET_DENOISE_TRUE_MAP = replace(
     },
 )
 
-# The light in which the training for photographs is watched.
-photographed_at_night = partial(camera, electrons=1000.0, read_std=3.0)
+photographed_at_night = partial(camera, electrons=1000.0, read_std=3.0)  # for validation
 
 REAL_WORLD = {"map_channels": 3, "sigma_depth": 8}  # colours differ; noise is correlated
 

@@ -1,4 +1,4 @@
-"""LUD-VAE: degradations learned from images that have no clean partner, and what they train."""
+"""LUD-VAE for degradations learned from unpaired images, and denoisers trained on its pairs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,19 +27,18 @@ SCALE = 4
 
 
 def unpaired(x: Tensor, degrade: Degrade, *, generator: torch.Generator | None = None) -> Degraded:
-    """Half of the crops as they are and the other half degraded: x and y show different scenes.
+    """Unpaired images: half of the crops are x, the other half is degraded to y.
 
-    What is known of the degradation is that of y. The crops of a batch were drawn from the same
-    pictures, so that what is clean now may come back degraded later; but no term of the bound has
-    two images in it, and no step can tell.
+    The true parameters are those of y. All crops are drawn from the same pictures, so a crop that
+    is clean now may be degraded in a later step; but no term of the bound depends on two images, so
+    this gives no information on pairs.
 
     Args:
         x: An even number of clean crops.
-        degrade: Of the second half.
-        generator: Source of randomness.
+        degrade: Degradation of the second half.
 
     Raises:
-        ValueError: If their number is odd.
+        ValueError: If the number of crops is odd.
     """
     clean, others = _halves(x)
     return replace(degrade(others, generator=generator), x=clean)
@@ -52,7 +51,7 @@ def _halves(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """A grain on half of the crops, the others clean."""
+    """`unpaired` with `grain`."""
     return unpaired(x, grain, generator=generator)
 
 
@@ -60,20 +59,20 @@ def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> D
 
 
 def noisy_photographs() -> ImageSet:
-    """The noisy pictures of PolyU, their clean partners unread, of three scenes out of four."""
+    """The noisy pictures of PolyU, without their clean partners, of three scenes out of four."""
     pairs = open_dataset("polyu100")
     names = [name for name in pairs.names if name not in held_out(pairs.names)]
     return ImageSet("polyu100", {name: partial(_without_partner, pairs, name) for name in names})
 
 
 def held_out_photographs() -> ImageSet:
-    """Pairs of the scenes that `noisy_photographs` leaves out."""
+    """Pairs of the scenes that are not in `noisy_photographs`."""
     pairs = open_dataset("polyu100")
     return pairs.only(sorted(held_out(pairs.names)))
 
 
 def held_out(names: Sequence[str]) -> set[str]:
-    """The pictures of PolyU that are kept for testing: all those of every fourth scene."""
+    """The pictures of PolyU for testing: all of every fourth scene."""
     scenes = sorted({_scene(name) for name in names})[::4]
     return {name for name in names if _scene(name) in scenes}
 
@@ -88,7 +87,7 @@ def _without_partner(pairs: ImageSet, name: str) -> Sample:
 
 @cache
 def noisy_pixels(device: torch.device) -> Pixels:
-    """`noisy_photographs`, ready for crops."""
+    """`noisy_photographs`, packed on a device."""
     return pack(noisy_photographs()).to(device)
 
 
@@ -100,15 +99,14 @@ def _pixels_of(folder: Path, device: torch.device) -> Pixels:
 def photographs_unpaired(
     x: Tensor, *, folder: Path | None = None, generator: torch.Generator | None = None
 ) -> Degraded:
-    """Half of the clean crops, and as many crops of noisy photographs.
+    """Unpaired images: half of the clean crops, and as many crops of noisy photographs.
 
     Args:
         x: An even number of clean crops.
-        folder: Of noisy photographs; by default `noisy_photographs`.
-        generator: Source of randomness.
+        folder: Folder of noisy photographs; by default `noisy_photographs`.
 
     Raises:
-        ValueError: If their number is odd.
+        ValueError: If the number of crops is odd.
     """
     clean, others = _halves(x)
     size = x.shape[-1]
@@ -116,26 +114,26 @@ def photographs_unpaired(
     return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
 
 
-slightly_noisy = partial(awgn, std=5 / 255)  # about as noisy as the photographs: to watch
+slightly_noisy = partial(awgn, std=5 / 255)  # for validation: about the photographs' noise level
 
 
 # Small images: Eq. (24)
 
 
 def small_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """Half of the crops reduced by an antialiased cubic, the others by `rough_sr`."""
+    """Unpaired images: half of the crops by `bicubic_downsample`, half by `rough_sr`."""
     clean, others = _halves(x)
     y = rough_sr(others, generator=generator).y
     return Degraded(y, bicubic_downsample(clean, SCALE).clamp(0, 1))
 
 
 def small_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """The same image reduced in both ways."""
+    """Pairs: the same image downsampled in both ways."""
     y = rough_sr(x, generator=generator).y
     return Degraded(y, bicubic_downsample(x, SCALE).clamp(0, 1))
 
 
-# What a translation trains
+# Denoisers trained on generated pairs
 
 
 @cache
@@ -146,25 +144,25 @@ def _translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
 def translated(
     x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
 ) -> Degraded:
-    """Pairs that a shipped LUD-VAE makes of clean images."""
+    """Pairs generated from clean images by the shipped LUD-VAE `by`."""
     return _translator(by, x.device).translate(x, pair=pair, generator=generator)
 
 
 def translated_small(
     x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
 ) -> Degraded:
-    """Images, and small ones: reduced by a cubic, then translated by a shipped LUD-VAE."""
+    """Images, and small images: bicubic downsampling, then the degradation of a LUD-VAE."""
     small = bicubic_downsample(x, SCALE).clamp(0, 1)
     made = translated(small, by=by, pair=pair, generator=generator)
     return Degraded(made.y, x, scale=SCALE)
 
 
-# Levels at a quarter, half and full resolution are what a CPU can train. h adds less than in the
-# paper, whose noise is stronger.
+# Levels at a quarter, half and full resolution can be trained on a CPU. h adds less noise than in
+# the paper, where the noise to hide is stronger.
 SMALL = {"prior": "scale", "std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
 FAINT = {"std_x": 10 / 255, "std_y": 7 / 255, "std": 1 / 255}
-# For a noise whose neighbours are alike: so are those of what hides it, and q knows. Then half as
-# many latents do, and a decoder twice as wide, since what they say need not be as exact.
+# For correlated noise: the noise of h and the posterior are correlated, too. Then half as many
+# latents are enough, and a larger s, since the latents need not encode the noise as exactly.
 ALIKE = {
     "std": 5 / 255,
     "std_x": 25 / 255,
@@ -173,7 +171,7 @@ ALIKE = {
     "latent": 4,
     "annealed": 1200,
 }
-# norms of the first fifty steps are larger, later ones mostly smaller
+# gradient norms are larger in the first fifty steps, later mostly smaller
 CLIP = {"content": 1e3, "noise": 1e2, "decoder": 1e3}
 
 
@@ -187,7 +185,7 @@ def _presets(
     paper: Mapping[str, Any] | None = None,
     config: type[lud_vae.Config] = lud_vae.Config,
 ) -> dict[str, Preset]:
-    """One task, at every size: what it chooses for all but the paper's, for "ship", for "paper"."""
+    """The presets of one task, with settings of all but "paper", of "ship", and of "paper"."""
     tiny = partial(config, width=24, latent=4, **small)
     ship = {"width": 32, "latent": 8, "annealed": 300, **small, **(ships or {})}
     return presets(
@@ -226,15 +224,15 @@ LUD_VAE_REAL = Recipe(
     model=LUDVAE,
     degrade=photographs_unpaired,
     validate=slightly_noisy,
-    scores=(("cc15", {}),),  # not PolyU, whose noisy photographs it sees
+    scores=(("cc15", {}),),  # not PolyU, whose noisy photographs are training data
     presets=_presets(1200, small=SMALL | FAINT, paper=FAINT),
 )
 
 
 def learn_noise_of(folder: str | Path) -> Recipe:
-    """`LUD_VAE_REAL` for noisy photographs of your own, in a folder without their clean partners.
+    """`LUD_VAE_REAL` for a folder of your own noisy photographs, without clean partners.
 
-    For the paper's experiment these are the noisy images of SIDD, to train with
+    The paper's experiment, with the noisy images of SIDD, is
     ``fit(learn_noise_of("sidd/noisy"), preset="paper", data="sidd/clean")``.
     """
     degrade = partial(photographs_unpaired, folder=Path(folder))

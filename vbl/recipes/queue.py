@@ -1,4 +1,4 @@
-"""The checkpoints that ship or shall ship, in the order in which they are trained.
+"""The checkpoints that are or will be shipped, in the order in which they are trained.
 
 NAME is the recipe of that name with its preset "ship", NAME-paper the same with "paper".
 """
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from vbl.recipes import RECIPES, Recipe
 
-# Between the factors of 2 and 4, one of 3 shows nothing new.
+# A factor of 3 shows nothing that those of 2 and 4 do not.
 SHIP = tuple(name for name in RECIPES if name != "virnet-sr-x3")
 
-# What the book misses most comes first. Of the other recipes it needs no more than what ships.
+# Most important for the book first. Of the other recipes the preset "ship" is enough.
 PAPER = (
     "virnet-denoise",
     "virnet-sr-x4",
@@ -31,19 +31,14 @@ PAPER = (
 
 @dataclass(frozen=True)
 class Job:
-    """A checkpoint to be trained.
-
-    Attributes:
-        recipe: What is trained, and on what it is measured.
-        preset: At what size.
-    """
+    """A checkpoint to train: a recipe and the name of its preset."""
 
     recipe: Recipe
     preset: str
 
     @property
     def large(self) -> bool:
-        """Whether it takes a GPU, and ships float16 weights: those of the papers' sizes do."""
+        """Whether it needs a GPU and has float16 weights: if it has the paper's size."""
         return self.preset == "paper"
 
 

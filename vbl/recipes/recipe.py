@@ -1,4 +1,4 @@
-"""The kinds of values that a recipe and its presets are."""
+"""The classes of recipes and presets."""
 
 import math
 from bisect import bisect_right
@@ -11,7 +11,7 @@ from torch import nn
 
 from vbl.degradations import Degrade
 
-BERKELEY = ("bsd397", "free")  # what most recipes train on
+BERKELEY = ("bsd397", "free")  # the default training sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,17 +19,16 @@ class Preset:
     """Size and length of a training run.
 
     Attributes:
-        config: Of the model.
-        steps: Batches seen.
-        batch: Crops in a batch, over all processes together.
+        config: Configuration of the model.
+        steps: Training steps.
+        batch: Crops in a batch, over all processes.
         size: Side of a (clean) crop in pixels.
         lr: Peak learning rate of Adam.
-        warmup: Share of the steps in which the rate rises to its peak, before it falls to 0 along
-            half a cosine.
-        restarts: Steps at which the rate begins anew, each time with half the peak before
-            (Loshchilov and Hutter, "SGDR", 2017).
-        clip: Largest gradient norm of each network, by name; see facts on their scale in the book.
-        compile: Compile the networks where there is a GPU.
+        warmup: Share of the steps with linear warm-up, before a cosine decay to 0.
+        restarts: Steps at which warm-up and decay start again, with half the peak of the cycle
+            before (Loshchilov and Hutter, "SGDR", 2017).
+        clip: Largest gradient norm of each network, by name; its scale is discussed in the book.
+        compile: Compile the networks on a GPU.
 
     Raises:
         ValueError: If a number is out of range.
@@ -58,7 +57,7 @@ class Preset:
             )
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step: a function of its number alone."""
+        """Learning rate of a step."""
         cycle = bisect_right(self.restarts, step)
         begin, end = (0, *self.restarts)[cycle], (*self.restarts, self.steps)[cycle]
         step, steps, peak = step - begin, end - begin, self.lr / 2**cycle
@@ -68,7 +67,7 @@ class Preset:
         return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
     def describe(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """All settings, serialisable as JSON."""
         return asdict(self)
 
 
@@ -80,14 +79,14 @@ def presets(
     paper: Mapping[str, Any] | None = None,
     **common: Any,
 ) -> dict[str, Preset]:
-    """The presets of a recipe, from what they share and what is their own.
+    """The presets of a recipe.
 
     Args:
-        configs: Of the model, by preset.
-        steps: By preset.
-        ship: What "ship" has instead of what is common.
-        paper: The same of "paper", which is compiled.
-        common: What all others share.
+        configs: Configurations of the model, by preset.
+        steps: Training steps, by preset.
+        ship: Settings of "ship" that differ from `common`.
+        paper: Settings of "paper" that differ from `common`; its networks are compiled.
+        common: Settings of all presets.
     """
     own = {"ship": ship or {}, "paper": {"compile": True, **(paper or {})}}
     return {
@@ -101,15 +100,13 @@ class Recipe:
     """One experiment.
 
     Attributes:
-        name: As the command line calls it.
+        name: Its name on the command line.
         about: One line.
         model: Class of the model, called with a preset's config.
-        degrade: From clean crops to what the model is trained on.
-        validate: From held-out crops to what its PSNR is measured on while it trains.
-        data: Names of training sets, in order of preference: the first that is on this machine is
-            used. "free" needs none.
-        scores: What the trained model is measured on: sets and options of
-            `vbl.evaluation.evaluate`. Empty where no set shows what it can.
+        degrade: From clean crops to training pairs.
+        validate: From held-out crops to pairs for the validation PSNR.
+        data: Names of training sets; the first that is on this machine is used. "free" always is.
+        scores: Test sets with options of `vbl.evaluation.evaluate`; empty if no set is suitable.
         presets: By name.
     """
 

@@ -1,4 +1,4 @@
-"""Super-resolution: VIRNet's, for noise and blur that it must infer."""
+"""VIRNet's blind super-resolution."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,16 +7,15 @@ from vbl.degradations import blind_sr, round_sr
 from vbl.models import VIRNetSRLearnedWidth, virnet_sr
 from vbl.recipes.recipe import Recipe, presets
 
-# the authors' for a factor of 2; at a norm of 1e3 and a rate of 1.7e-3 the small restorer diverged
+# the authors' for a factor of 2; with norms up to 1e3 and rate 1.7e-3 the small restorer diverged
 VIRNET_SR_CLIP = {"restorer": 1e2, "sigma": 1e2, "kernel": 1e2}
 
-
-# What training is watched on: a round blur of 0.6 s pixels, noise of 2.55.
+# For validation, with an isotropic blur of 0.6 s pixels.
 WATCHED = {"std": 2.55 / 255, "size": 21, "sampling": "bicubic"}
 
 
 def _virnet_sr(scale: int) -> Recipe:
-    # r0² of the paper drowns the widths of the kernel; see the chapter
+    # with the paper's r0², ρ dominates the widths in KL_Λ; see the chapter
     small = {"scale": scale, "r0_sq": 1e-2, "whiten": True, "upsampling": "shuffle"}
     small |= {"sigma_width": 16, "kernel_width": 32, "kernel_blocks": 4, "kernel_step": 2}
     looser = {} if scale == 2 else {"restorer": 5e2, "kernel": 5e2}
@@ -39,7 +38,7 @@ def _virnet_sr(scale: int) -> Recipe:
             },
             {"quick": 300, "classroom": 2000, "ship": 12_000, "paper": 500_000},
             size=48 * scale,
-            batch=8,  # few crops but large ones: they say more about their blur than halves of them
+            batch=8,  # few but large crops, from which the blur can be estimated better
             lr=1e-3,
             clip=VIRNET_SR_CLIP,
             paper={"batch": 16, "lr": 2e-4, "warmup": 0.04, "clip": VIRNET_SR_CLIP | looser},

@@ -1,4 +1,4 @@
-"""Restoring images of any size by a model, in tiles or regions; the classical methods."""
+"""Restoration of images of any size by a model, in tiles or regions; classical methods."""
 
 from vbl.restoration.classical import (
     kernel_of_pair,

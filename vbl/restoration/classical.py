@@ -1,7 +1,7 @@
-"""Classical restorers: what a user would try first, mostly thin wrappers of scikit-image.
+"""Classical methods, some of them thin wrappers of scikit-image.
 
-All take and return images (B, C, H, W). The denoisers are told the noise level, the deblurrers
-the kernel: none of them is blind.
+All take and return images (B, C, H, W). None is blind: the denoisers need the noise level, the
+deblurring methods the kernel.
 """
 
 import math
@@ -36,10 +36,7 @@ def _denoise(y: Tensor, std: float, restore: Callable[[np.ndarray], np.ndarray])
 def total_variation(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b c h w"]:
     """Rudin, Osher and Fatemi's denoiser :cite:p:`rudin1992nonlinear` by Chambolle's algorithm.
 
-    Args:
-        y: Noisy images.
-        std: Noise level; the weight of the total variation is 0.8 of it, near the best for
-            photographs.
+    The weight of the total variation is 0.8 std, near the best for photographs.
     """
 
     def restore(v: np.ndarray) -> np.ndarray:
@@ -49,11 +46,9 @@ def total_variation(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b
 
 
 def non_local_means(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, "b c h w"]:
-    """Average pixels whose 5 x 5 surroundings look alike :cite:p:`buades2005nonlocal`.
+    """Average pixels with similar 5 x 5 neighbourhoods :cite:p:`buades2005nonlocal`.
 
-    Args:
-        y: Noisy images.
-        std: Noise level, also used to correct the distances between patches.
+    The noise level `std` also corrects the distances between patches.
     """
 
     def restore(v: np.ndarray) -> np.ndarray:
@@ -69,10 +64,6 @@ def wavelet_shrinkage(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, 
 
     See :cite:t:`donoho1994ideal` for thresholding and Coifman and Donoho for the shifts, which
     remove its blocky artefacts.
-
-    Args:
-        y: Noisy images.
-        std: Noise level.
     """
 
     def shrink(v: np.ndarray) -> np.ndarray:
@@ -93,16 +84,16 @@ def wavelet_shrinkage(y: Float[Tensor, "b c h w"], std: float) -> Float[Tensor, 
 def wiener(
     y: Float[Tensor, "b c h w"], kernel: Float[Tensor, "n 1 k k"], noise_to_signal: float
 ) -> Float[Tensor, "b c h w"]:
-    """Deblur by the linear filter of least squared error, :eq:`eq-wiener`.
+    """Deblur by the linear filter of least mean squared error, :eq:`eq-wiener`.
 
-    The prior takes the Laplacian of the image to be white noise: photographs have less power at
-    high frequencies. Solved by FFT on an image that was continued past its edges.
+    In the prior the Laplacian of the image is white noise, since photographs have less power at
+    high frequencies. Computed by FFT on the padded image.
 
     Args:
         y: Blurred images.
         kernel: Known kernels (B or 1, 1, k, k).
-        noise_to_signal: r, the ratio of noise variance to the variance of the Laplacian of the
-            clean image, r >= 0; larger is smoother, and 0 is maximum likelihood.
+        noise_to_signal: r >= 0, the variance of the noise over that of the clean image's Laplacian;
+            larger is smoother, 0 is maximum likelihood.
 
     Raises:
         ValueError: If the number or the side of the kernels does not fit.
@@ -119,7 +110,7 @@ def wiener(
 
 
 def transfer_function(kernel: Float[Tensor, "n 1 k k"], size: tuple[int, int]) -> torch.Tensor:
-    """The kernel's spectrum on an image of `size`, its centre moved to pixel (0, 0)."""
+    """The kernel's discrete Fourier transform at `size`, with its centre at pixel (0, 0)."""
     k = kernel.shape[-1]
     placed = kernel.new_zeros(len(kernel), 1, *size)
     placed[..., :k, :k] = kernel
@@ -131,11 +122,11 @@ def richardson_lucy(
 ) -> Float[Tensor, "b c h w"]:
     """Deblur by x ← x · Kᵀ(y / Kx), maximum likelihood under Poisson noise.
 
-    See :cite:t:`richardson1972bayesian` and :cite:t:`lucy1974iterative`. Noise is fitted after
-    the image: stop early.
+    See :cite:t:`richardson1972bayesian` and :cite:t:`lucy1974iterative`. With many iterations it
+    overfits the noise: stop early.
 
     Args:
-        y: Blurred images; values below 0 are counted as 0, as photon counts cannot be negative.
+        y: Blurred images; negative values are set to 0, as photon counts cannot be negative.
         kernel: Known kernels (B or 1, 1, k, k).
         steps: Number of iterations.
     """
@@ -161,7 +152,7 @@ def least_squares(
     tolerance: float = 1e-5,
     iterations: int = 500,
 ) -> Float[Tensor, "b c sh sw"]:
-    """The most probable image under white noise and a Gaussian prior of its gradients.
+    """The MAP estimate under white noise and a Gaussian prior of the image's gradients.
 
     argmin over z of ‖y - (z * k)↓s‖²/(2 σ²) + ‖∇z‖²/(2 τ²), :eq:`eq-least-squares`, by
     conjugate gradients (Hestenes and Stiefel, 1952).
@@ -172,9 +163,9 @@ def least_squares(
         noise_var: σ², one number or (B, 1, 1, 1), positive.
         scale: s.
         sampling: As in `vbl.degradations.blind_sr`.
-        gradient_std: τ, how much neighbours differ in a photograph, as a standard deviation.
-        tolerance: Norm of the gradient at which to stop, as a share of its norm at z = 0.
-        iterations: Steps of the conjugate gradients, at most.
+        gradient_std: τ, standard deviation of differences between neighbouring pixels.
+        tolerance: Norm of the gradient at which to stop, relative to its norm at z = 0.
+        iterations: Largest number of iterations.
 
     Returns:
         Images (B, C, s h, s w), not clipped.
@@ -193,7 +184,7 @@ def least_squares(
     def degrade(z: Tensor) -> Tensor:
         return SAMPLINGS[sampling](blur(z, kernel, "symmetric"), scale)
 
-    # both are linear, so their transposes are their gradients, wherever those are taken
+    # both are linear, so their transposes are their vector-Jacobian products at any point
     _, degrade_adjoint = torch.func.vjp(degrade, y.new_zeros(size))
     _, differences_adjoint = torch.func.vjp(_differences, y.new_zeros(size))
 
@@ -209,20 +200,20 @@ def least_squares(
 def kernel_of_pair(
     x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"], size: int, *, iterations: int = 300
 ) -> Float[Tensor, "b 1 k k"]:
-    """The kernel that best explains a blurred image by its sharp one.
+    """The least-squares kernel of a blurred image, given the sharp image.
 
-    argmin over k >= 0 of ‖∇y - k * ∇x‖², then divided by its sum: what VBDeblurNet's prior is
-    centred on where photographs have no known kernel. On the luminance, without the places within
-    half a kernel of an edge; by accelerated projected gradients (Beck and Teboulle, 2009).
+    argmin over k >= 0 of ‖∇y - k * ∇x‖², divided by its sum: the centre of VBDeblurNet's prior for
+    photographs without a known kernel. On the mean of the channels, except within half a kernel
+    of the edges; by accelerated projected gradients (Beck and Teboulle, 2009).
 
     Args:
         x: Sharp images (B, C, H, W).
-        y: Blurred ones of the same shape.
+        y: Blurred images of the same shape.
         size: Side k of the kernels, odd; at most half the shorter side of the images.
-        iterations: Steps.
+        iterations: Number of iterations.
 
     Returns:
-        Kernels (B, 1, k, k) that sum to 1; a Dirac's where x is flat.
+        Kernels (B, 1, k, k) that sum to 1; a Dirac if x is constant.
 
     Raises:
         ValueError: If `size` is even or too large.
@@ -269,14 +260,14 @@ def _norm(kernel: Tensor) -> Tensor:
 
 
 def _differences(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Of neighbours, along rows and along columns."""
+    """Differences of neighbours between rows and between columns."""
     return z[..., 1:, :] - z[..., :-1, :], z[..., :, 1:] - z[..., :, :-1]
 
 
 def _conjugate_gradients(
     normal: Callable[[Tensor], Tensor], right: Tensor, tolerance: float, iterations: int
 ) -> Tensor:
-    """Solve normal(z) = right for a positive definite operator, each image by itself."""
+    """Solve normal(z) = right for a positive definite operator, independently for each image."""
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((1, 2, 3), keepdim=True)

@@ -1,11 +1,11 @@
-"""What can be measured: a network, a checkpoint by name, a classical method by name, or two.
+"""Methods that can be evaluated: a model, a checkpoint, a classical method, or two combined.
 
 ::
 
     find_method("resunet", device)                  a checkpoint
-    find_method("nlm", device)                      a classical method, told the true noise level
-    find_method("ffdnet+virnet-denoise", device)    FFDNet, told the noise level VIRNet infers
-    find_method("least-squares+virnet-sr-x4", device)   told the noise level and the kernel
+    find_method("nlm", device)                      a classical method, given the true noise level
+    find_method("ffdnet+virnet-denoise", device)    FFDNet, given the noise level VIRNet infers
+    find_method("least-squares+virnet-sr-x4", device)   given the inferred noise level and kernel
 """
 
 from collections.abc import Callable
@@ -26,20 +26,20 @@ from vbl.restoration.classical import least_squares
 from vbl.restoration.restore import is_told
 from vbl.utils import UnknownName
 
-Restore = Callable[[Degraded, str | None], Restoration]  # the pair, and how it was sampled
+Restore = Callable[[Degraded, str | None], Restoration]  # of the pair and its sampling
 
 
 @dataclass(frozen=True)
 class Method:
-    """Something that restores.
+    """A restoration method.
 
     Attributes:
         name: For reports.
-        restore: From a degraded picture, and the sampling of its protocol, to a restoration. It is
-            given the clean picture too, and may read what it must be told but nothing else.
-        scale: The factor it was made for; None where any will do.
-        about: How it was trained, where it was.
-        told: What it must be told of the truth: "noise_var", "kernel".
+        restore: Maps a `Degraded` and the sampling of its protocol to a restoration. Of the true
+            values it may use those in `told` only.
+        scale: Its super-resolution factor; None if it works for any.
+        about: How it was trained, if it was.
+        told: The true values that it needs: "noise_var", "kernel".
     """
 
     name: str
@@ -50,14 +50,14 @@ class Method:
 
 
 def _told_level(degraded: Degraded) -> Tensor:
-    """Standard deviations (1, 1, 1 or h, 1 or w), for those who must be told."""
+    """True standard deviations (1, 1, 1 or h, 1 or w), for methods that need them."""
     if degraded.noise_var is None:
         raise ValueError("must be told the noise level, which is not known of this picture")
     return degraded.noise_var.sqrt()
 
 
 def _denoiser(function: Callable[[Tensor, float], Tensor]) -> Restore:
-    """A classical denoiser; where the level varies, it is told its root mean square."""
+    """A classical denoiser, given the root mean square of the noise level."""
 
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
         std = _told_level(degraded).square().mean().sqrt().item()
@@ -80,7 +80,7 @@ def _bicubic_aligned(degraded: Degraded, sampling: str | None) -> Restoration:
 
 
 def _mean_kernel(degraded: Degraded, sampling: str | None) -> Restoration:
-    """Bicubic, with the mean of VIRNet's training kernels for every picture's: knows nothing."""
+    """Bicubic, with the mean of VIRNet's training kernels as every kernel: the uninformed case."""
     generator = torch.Generator().manual_seed(0)
     parameters = random_gaussian_parameters(10_000, degraded.scale, generator=generator)
     mean = gaussian_kernel(*parameters, VIRNET_TEST_SIDE).mean(0, keepdim=True)
@@ -96,7 +96,7 @@ def _least_squares(degraded: Degraded, sampling: str | None) -> Restoration:
     return Restoration(least_squares(degraded.y, kernel, var, **options))
 
 
-DENOISERS: dict[str, Callable[[Tensor, float], Tensor]] = {  # told the noise level
+DENOISERS: dict[str, Callable[[Tensor, float], Tensor]] = {  # given the noise level
     "nlm": baselines.non_local_means,
     "tv": baselines.total_variation,
     "wavelets": baselines.wavelet_shrinkage,
@@ -105,8 +105,8 @@ DENOISERS: dict[str, Callable[[Tensor, float], Tensor]] = {  # told the noise le
 CLASSICAL: dict[str, Restore] = {
     "input": _input,  # the degraded picture itself
     **{name: _denoiser(function) for name, function in DENOISERS.items()},
-    "bicubic": _bicubic,  # as every program does it, whatever the sampling was
-    "bicubic-aligned": _bicubic_aligned,  # onto the grid the samples came from
+    "bicubic": _bicubic,  # centred, as in image software, for any sampling
+    "bicubic-aligned": _bicubic_aligned,  # onto the grid that was downsampled
     "mean-kernel": _mean_kernel,
     "least-squares": _least_squares,
 }
@@ -115,7 +115,7 @@ TOLD = dict.fromkeys(DENOISERS, ("noise_var",)) | {"least-squares": ("noise_var"
 
 
 def restorer_of(model: nn.Module) -> Restore:
-    """How a model restores a pair: from its degraded half, told the noise level if it must be."""
+    """The `Restore` of a model, with the true noise level as an input if the model needs it."""
     told = is_told(model)
 
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
@@ -126,16 +126,16 @@ def restorer_of(model: nn.Module) -> Restore:
 
 
 def find_method(model: Any, device: torch.device) -> Method:
-    """A method by what the user calls it.
+    """A method by name.
 
     Args:
-        model: A model, the name or file of a checkpoint, a key of `CLASSICAL`, or A+B: A, which
-            must be told something of the truth, is told what B infers in its place.
+        model: A model, the name or file of a checkpoint, a key of `CLASSICAL`, or A+B: A, with the
+            values that B infers in place of the true values it needs.
         device: Where to put a model.
 
     Raises:
         UnknownName: With the closest names.
-        ValueError: When the A of A+B is told nothing.
+        ValueError: When the A of A+B needs no true values.
         BadCheckpoint: When a file of weights is damaged.
         DataUnavailable: When an author's weights are not on this machine.
     """
@@ -164,7 +164,7 @@ def _loaded(model: Any, device: torch.device) -> Method:
 
 
 def _told_by(told: Method, teller: Method) -> Method:
-    """One method, told what another infers; of the rest the truth."""
+    """One method, given what another infers; all other values are the true ones."""
     if not told.told:
         wanted = "one that must be told the noise level or the blur"
         raise ValueError(f"model: expected before + {wanted}, got {told.name!r}")
@@ -172,7 +172,7 @@ def _told_by(told: Method, teller: Method) -> Method:
     def restore(degraded: Degraded, sampling: str | None) -> Restoration:
         answer = teller.restore(degraded, sampling)
         inferred = {"kernel": answer.kernel}
-        if answer.noise_std is not None:  # the told expect one map for all colours
+        if answer.noise_std is not None:  # methods take one map for all colours
             inferred["noise_var"] = answer.noise_std.square().mean(1, keepdim=True)
         news = {what: inferred[what] for what in told.told if inferred.get(what) is not None}
         if not news:

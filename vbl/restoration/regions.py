@@ -1,11 +1,11 @@
-"""A degradation that changes over the image: inferred and undone region by region.
+"""Restoration region by region, for a degradation that varies over the image.
 
 ::
 
     found = restore_regions("vbdeblur-natural", street, side=192)
     found.image, found.parts[0].kernel
 
-VBDeblurNet's Section 3.5: where no kernel holds for the whole, one may hold for a part of it.
+As in VBDeblurNet's Section 3.5: a blur that is not uniform is nearly uniform in a small region.
 """
 
 import math
@@ -21,12 +21,12 @@ from vbl.restoration.restore import restore
 
 @dataclass(frozen=True)
 class Regional:
-    """What was restored, and what was inferred where.
+    """A restored image and the restoration of each region.
 
     Attributes:
         image: Restored images (B, C, H, W), not clipped.
-        places: Row and column at which each region begins.
-        parts: Each region's own `Restoration`.
+        places: Row and column of each region's upper left corner.
+        parts: The `Restoration` of each region.
     """
 
     image: Tensor
@@ -35,16 +35,16 @@ class Regional:
 
 
 def restore_regions(model: Any, image: Tensor, *, side: int = 256, **options: Any) -> Regional:
-    """Restore overlapping squares of an image, each as an image of its own, and blend them.
+    """Restore overlapping squares of an image independently, and blend them.
 
-    Each square has half of its neighbours in it; the weight of a pixel falls from the middle of a
-    square to its edges.
+    Neighbouring squares overlap by at least half; blending weights fall from the middle of a square
+    to its edges.
 
     Args:
-        model: As in `vbl.restore`; not one of super-resolution.
+        model: As in `vbl.restore`, but not of super-resolution.
         image: Degraded images (B, C, H, W).
-        side: Of the squares, at least 2: as large as one kernel may hold for.
-        **options: Of `vbl.restore`.
+        side: Side of the squares in pixels, at least 2, in which the degradation is about uniform.
+        **options: Options of `vbl.restore`.
 
     Raises:
         ValueError: If `side` is too small, the model enlarges, or as `vbl.restore`.
@@ -69,7 +69,7 @@ def restore_regions(model: Any, image: Tensor, *, side: int = 256, **options: An
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Where squares begin along one side: no further apart than half of one."""
+    """Where squares begin along one axis: at most half a square apart."""
     if length <= side:
         return [0]
     count = math.ceil((length - side) / (side / 2)) + 1
@@ -77,6 +77,6 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _tent(length: int) -> Tensor:
-    """Weights that fall from the middle to both ends."""
+    """Weights that fall linearly from the middle to both ends."""
     i = torch.arange(length)
     return torch.minimum(i + 1, length - i).float()

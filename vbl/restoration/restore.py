@@ -1,15 +1,14 @@
-"""What a model says about a photograph of any size.
+"""Restoration of images of any size by a model.
 
 ::
 
     y = vbl.images.read("night.jpg")
     vbl.restore("virnet-denoise", y).image              a checkpoint, by name
-    vbl.restore(model, y, ensemble=True).noise_std      a model of yours, eight times averaged
-    vbl.restore("ffdnet", y, noise_std=25 / 255)        one that must be told the noise level
+    vbl.restore(model, y, ensemble=True).noise_std      a model of yours, averaged eight times
+    vbl.restore("ffdnet", y, noise_std=25 / 255)        one that needs the noise level
 
-A large image is restored in tiles, so memory holds the image, what is inferred of each pixel, and
-one tile of the networks' features. What belongs to the whole image, such as the kernel that blurred
-it, is inferred once, before.
+A large image is restored in tiles, so memory holds the image, the inferred maps, and the networks'
+features of one tile. Parameters of the whole image, such as its blur kernel, are inferred first.
 """
 
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from vbl.networks import pad_to_multiple
 from vbl.restoration.tiling import Tile, networks_in, receptive_radius, stride, tiles
 from vbl.utils import find_device, is_static
 
-MIDDLE = 1024  # side in pixels of what is looked at of a large image as a whole
+MIDDLE = 1024  # side in pixels of the central crop from which parameters of the image are inferred
 
 
 def restore(
@@ -41,32 +40,30 @@ def restore(
 ) -> Restoration:
     """Restore images of any size, tile by tile.
 
-    Tiles are cropped to their kept part, not blended. Where `overlap` is the receptive radius or
-    more, the result differs from that of the whole image by rounding alone, less than 1e-4. With
-    less it differs along the edges of tiles: by at most 0.003 with half the radius of 36 pixels,
-    0.014 with a quarter and 0.14 with nothing, measured with ``resunet`` on a photograph with noise
-    of 25/255, in tiles of 128 (``benchmarks/tiling.py``).
+    Tiles are cropped to their kept part, not blended. With an `overlap` of the receptive radius or
+    more, the result differs from that of the whole image by rounding only, less than 1e-4. With
+    less it differs along the edges of tiles: by at most 0.003 for half the radius of 36 pixels,
+    0.014 for a quarter and 0.14 without overlap, measured with ``resunet`` on a photograph with
+    noise of 25/255, in tiles of 128 (``benchmarks/tiling.py``).
 
     Args:
         model: A model with a method ``restore``, or the name or file of a checkpoint. It is moved
             to the device and put into evaluation mode.
-        image: Degraded images (B, C, H, W), float32, clean values in [0, 1]. Grey ones (C = 1) are
-            given to a model of colours as three equal channels, and its three answers averaged.
+        image: Degraded images (B, C, H, W), float32, clean values in [0, 1]. Grey images (C = 1)
+            are repeated to three channels for a colour model, and its output is averaged.
         tile: The largest side of a tile, without its overlap.
-        overlap: How much more the model sees on each side; by default what it can use
-            (`vbl.restoration.receptive_radius`).
-        ensemble: Average over the image's eight rotations and reflections: a little better, eight
-            times as long.
-        noise_std: Standard deviation of the noise, for a model that must be told: a number, or
+        overlap: Further pixels on each side of a tile; by default the receptive radius.
+        ensemble: Average over the image's eight rotations and reflections: slightly more accurate,
+            eight times slower.
+        noise_std: Standard deviation of the noise, for a model that needs it: a number, or
             anything that expands to (B, 1, H, W).
-        device: "cpu" or "cuda"; by default a GPU where there is one.
-        progress: Show a bar over the tiles; a text stands before it.
+        device: "cpu" or "cuda"; by default a GPU if there is one.
+        progress: Show a bar over the tiles; a string is its label.
 
     Returns:
-        On the device of `image`, without gradients: the images, s times as large where the model
-        is one of super-resolution, and what the model infers. What belongs to the whole image is
-        inferred once, from its middle where it has more than 1024 x 1024 pixels; or, by a model
-        without `infer`, in each tile, and averaged.
+        The restored images, s times as large for super-resolution, and what the model infers, on
+        the device of `image`, detached. Parameters of the whole image are inferred once, from its
+        central 1024 x 1024 pixels; by a model without `infer`, in each tile, and averaged.
 
     Raises:
         ValueError: When an argument does not fit the others.
@@ -91,12 +88,12 @@ def restore(
 
 
 def scale_of(model: nn.Module) -> int:
-    """How many times larger a model restores an image than it is given."""
+    """The super-resolution factor of a model, 1 if it has none."""
     return getattr(getattr(model, "config", None), "scale", 1)
 
 
 def is_told(model: nn.Module) -> bool:
-    """Whether a model must be told the noise level."""
+    """Whether the noise level is an input of a model."""
     return any(network.needs_noise_level for network in networks_in(model))
 
 
@@ -120,7 +117,7 @@ def _find_model(model: Any) -> nn.Module:
 
 
 def _noise_level(model: nn.Module, image: Tensor, noise_std: Any) -> Tensor | None:
-    """What the model is told of every pixel (B, 1, H, W), or None."""
+    """The noise level as an input (B, 1, H, W), or None if the model needs none."""
     name = type(model).__name__
     if is_told(model) != (noise_std is not None):
         rule = "must be told the noise level" if is_told(model) else "is not told the noise level"
@@ -138,9 +135,9 @@ def _noise_level(model: nn.Module, image: Tensor, noise_std: Any) -> Tensor | No
 
 
 def _in_channels_of(model: nn.Module, image: Tensor) -> Tensor:
-    """The image, where the model is of colours and it is not, as three equal channels."""
+    """The image with the model's channels: a grey image is repeated for a colour model."""
     given, networks = image.shape[1], networks_in(model)
-    # the network with the fewest inputs sees the image alone, others more beside it
+    # the network with the fewest input channels has the image alone, others have further inputs
     channels = min((network.in_channels for network in networks), default=given)
     if given not in (1, channels):
         raise ValueError(f"image: {type(model).__name__} restores {channels} channel, got {given}")
@@ -163,7 +160,7 @@ Answer = Callable[[Tensor, Tensor | None], Restoration]
 def _answer(
     model: nn.Module, image: Tensor, device: torch.device, way: tuple[int, bool] = (0, False)
 ) -> Answer:
-    """The answer to parts of an image that are turned and mirrored in one way."""
+    """The restoration of tiles, all rotated and reflected in one way."""
     whole = _whole(model, image, device, way)
     scale = scale_of(model)
 
@@ -182,7 +179,7 @@ def _answer(
 def _whole(
     model: nn.Module, image: Tensor, device: torch.device, way: tuple[int, bool]
 ) -> dict[str, Any]:
-    """What a model infers of a whole image before it restores its parts, as it wants it."""
+    """What a model infers from the whole image, as an argument of its `restore`."""
     if not hasattr(model, "infer"):
         return {}
     top, left = (max(side - MIDDLE, 0) // 2 for side in image.shape[-2:])
@@ -192,10 +189,10 @@ def _whole(
 
 
 def _ensemble(model: nn.Module, image: Tensor, device: torch.device) -> Answer:
-    """The mean over the symmetries of the square.
+    """The mean over the eight rotations and reflections.
 
-    The image is padded first: then its reflections lie in the grid of the network as it does, and
-    tiles agree with the whole.
+    The image is padded to a multiple of the stride first: then its reflections are aligned with the
+    network's grid as well, and tiles agree with the whole image.
     """
     if getattr(getattr(model, "config", None), "sampling", None) == "direct":
         reason = "its samples lie in the corners of their blocks, and no longer after a turn"
@@ -231,13 +228,13 @@ def _turned_back(x: Tensor, turns: int, mirror: bool) -> Tensor:
 
 
 def _parameters_turned_back(x: Float[Tensor, "b 3"], turns: int, mirror: bool) -> Tensor:
-    """λ1², λ2² and ρ: a quarter turn swaps the axes, and it mirrors ρ, as a mirror does."""
+    """λ1², λ2² and ρ: a rotation by 90° swaps λ1, λ2 and negates ρ, a reflection negates ρ."""
     x = x[:, [1, 0, 2]] if turns % 2 else x
     return x * x.new_tensor([1, 1, -1]) if (turns + mirror) % 2 else x
 
 
 def _parts(restored: Restoration) -> dict[str, Tensor]:
-    """What there is."""
+    """The fields that are not None."""
     return {name: value for name, value in vars(restored).items() if value is not None}
 
 
@@ -246,9 +243,9 @@ def _cut(x: Tensor | None, part: Tile, device: torch.device) -> Tensor | None:
 
 
 def _paste(results: dict[str, Tensor], restored: Restoration, part: Tile, image: Tensor) -> None:
-    """Write the kept part where it belongs, in images that are made when first written to.
+    """Write the kept part into the result images, which are allocated at the first tile.
 
-    What has no pixels of its own, as a kernel, is the mean over the parts, by their size.
+    Values that are not maps, such as kernels, are averaged over tiles, weighted by their size.
     """
     seen = [piece.stop - piece.start for piece in part.seen]
     for name, value in _parts(restored).items():

@@ -1,10 +1,10 @@
-"""Where tiles begin and end, so that what is restored tile by tile is what the whole would give.
+"""Division of an image into tiles such that their restorations equal that of the whole image.
 
-A pixel that a network restores depends on the pixels within its receptive radius and, where the
-network reduces its input, on how the pixel lies in the grid it reduces to. So each tile begins at
-a multiple of the network's stride, is shown to the network with a margin, and gives the network's
-answer inside the margin alone. With a margin of the receptive radius or more nothing has changed
-but the order of sums; with less, the answers of two neighbours differ along their common edge.
+A restored pixel depends on the input pixels within the network's receptive radius and, if the
+network downsamples, on its position modulo the stride. So each tile begins at a multiple of the
+stride, has an overlap on every side, and only the output inside the overlap is kept. With an
+overlap of the receptive radius or more the results differ by rounding only; with less,
+neighbouring tiles disagree along their common edge.
 """
 
 import math
@@ -21,8 +21,8 @@ class Tile:
     """A part of an image.
 
     Attributes:
-        seen: Rows and columns that the network sees.
-        kept: Those whose restoration is kept; of all tiles together, every pixel once.
+        seen: Rows and columns of the network's input.
+        kept: Rows and columns of the output that is kept; over all tiles, every pixel once.
     """
 
     seen: tuple[slice, slice]
@@ -30,7 +30,7 @@ class Tile:
 
     @property
     def inside(self) -> tuple[slice, slice]:
-        """The kept rows and columns, counted from the first that is seen."""
+        """The kept rows and columns relative to `seen`."""
         rows, columns = (
             slice(kept.start - seen.start, kept.stop - seen.start)
             for seen, kept in zip(self.seen, self.kept, strict=True)
@@ -39,15 +39,13 @@ class Tile:
 
 
 def tiles(height: int, width: int, *, size: int, overlap: int, stride: int) -> list[Tile]:
-    """Divide an image into tiles of nearly one size.
+    """Divide an image of `height` x `width` pixels into tiles of nearly equal size.
 
     Args:
-        height: Of the image.
-        width: Of the image.
-        size: The largest side of what is kept; rounded down to a multiple of `stride`, but at
-            least `stride`.
-        overlap: What is seen beyond it on each side, where the image goes on; rounded up to a
-            multiple of `stride`.
+        height: In pixels.
+        width: In pixels.
+        size: Largest side of the kept part; rounded down to a multiple of `stride`, but not to 0.
+        overlap: Further input on each side, inside the image; rounded up to a multiple of `stride`.
         stride: Tiles begin, and inside the image end, at multiples of it.
 
     Raises:
@@ -68,7 +66,7 @@ def tiles(height: int, width: int, *, size: int, overlap: int, stride: int) -> l
 
 
 def _spans(length: int, size: int, overlap: int, stride: int) -> Iterator[tuple[slice, slice]]:
-    """What is seen and what is kept, along one side."""
+    """Seen and kept slices along one axis."""
     count = math.ceil(length / size)
     step = math.ceil(length / (count * stride)) * stride
     for start in range(0, length, step):
@@ -78,7 +76,7 @@ def _spans(length: int, size: int, overlap: int, stride: int) -> Iterator[tuple[
 
 
 def networks_in(model: nn.Module) -> list[Network]:
-    """The networks of a model."""
+    """All `Network`s inside a model."""
     return [module for module in model.modules() if isinstance(module, Network)]
 
 
@@ -88,10 +86,10 @@ def stride(model: nn.Module) -> int:
 
 
 def receptive_radius(model: nn.Module) -> int:
-    """How far from a pixel the model looks, at most: its networks may feed one another.
+    """The sum of the networks' receptive radii, since their inputs may be others' outputs.
 
     Raises:
-        ValueError: When a network does not say how far it looks, or there is none.
+        ValueError: When the radius of a network is unknown, or there is no network.
     """
     radii = [network.receptive_radius for network in networks_in(model)]
     if not radii or None in radii:

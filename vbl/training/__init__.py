@@ -1,4 +1,4 @@
-"""The one training loop, and the folder of a run."""
+"""The training loop, and the folder of a run."""
 
 from vbl.training.fit import fit
 from vbl.training.learner import Diverged, Learner

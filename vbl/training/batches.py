@@ -1,10 +1,10 @@
-"""Batches that are a pure function of (seed, i).
+"""Training batches that depend only on the seed and the step.
 
 ::
 
-    pixels = pack(open_dataset("bsd397"))           every picture, 8 bits a value, in one array
+    pixels = pack(open_dataset("bsd397"))           all pictures, 8 bits per value, in one array
     batches = Batches(pixels, noniid, size=64, batch=16, seed=0)
-    batches[1000]                                   what step 1000 sees, whenever it is asked
+    batches[1000]                                   the batch of step 1000, in any order
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ class Batches(Dataset):
     """Batch number i of a run, degraded, as a pure function of (seed, i).
 
     A batch is drawn in `shards` independent parts, so that several processes can share it: each
-    draws only its own parts, and together they see what one process would see that draws all.
+    draws its own parts only, and together they draw the batch that a single process would.
 
     Args:
-        pixels: Training pictures, on the device where batches are wanted.
+        pixels: Training pictures, on the device of the batches.
         degrade: From clean crops to `Degraded`, called as ``degrade(x, generator=...)``.
         size: Side of a crop in pixels.
         batch: Crops in a batch, over all shards.
-        seed: Of the run.
+        seed: Seed of the run.
         shards: Parts of a batch.
-        mine: The numbers of the parts this process draws; all by default.
+        mine: The indices of the parts this process draws; all by default.
 
     Raises:
         ValueError: If `shards` does not divide `batch`.
@@ -65,7 +65,7 @@ class Batches(Dataset):
 
 
 def concatenate(parts: Sequence[Degraded]) -> Degraded:
-    """One batch of several; their optional fields must agree in presence."""
+    """Concatenate batches; they must have the same optional fields."""
     if len(parts) == 1:
         return parts[0]
     whole = {}

@@ -1,4 +1,4 @@
-"""Which pictures a run trains on, and which it is measured on."""
+"""The training and validation pictures of a run."""
 
 import hashlib
 import math
@@ -16,11 +16,11 @@ VALIDATION_SIDE = 128  # pixels of a held-out crop
 
 
 def training_and_held_out(recipe: Recipe, data: Any) -> tuple[ImageSet, ImageSet]:
-    """The pictures of a run, and up to 20 that are kept from it, spread evenly over the set.
+    """Split into training pictures and up to 20 held-out ones, spread evenly over the set.
 
     Args:
-        recipe: Says where to look by default.
-        data: A set, the name of one, a folder, or None.
+        recipe: Names the default set.
+        data: A set, its name, a folder, or None for the default.
 
     Raises:
         ValueError: When there are fewer than two pictures.
@@ -42,7 +42,7 @@ def training_and_held_out(recipe: Recipe, data: Any) -> tuple[ImageSet, ImageSet
 
 
 def fingerprint(pictures: ImageSet) -> str:
-    """How many pictures, and a hash of their names: enough to notice another folder."""
+    """The number of pictures and a hash of their names, to detect a different folder."""
     names = hashlib.sha256("\n".join(pictures.names).encode()).hexdigest()
     return f"{len(pictures)} pictures, {names[:12]}"
 
@@ -50,7 +50,7 @@ def fingerprint(pictures: ImageSet) -> str:
 def validation_pairs(
     held_out: ImageSet, recipe: Recipe, preset: Preset, whole: int
 ) -> list[Degraded]:
-    """The middle of each held-out picture, degraded the same way in every run."""
+    """The central crop of each held-out picture, degraded in the same way in every run."""
     pairs, multiple = [], math.lcm(4, getattr(preset.config, "scale", 1))
     for number, sample in enumerate(readable(held_out, whole)):
         side = min(VALIDATION_SIDE, *sample.image.shape[-2:]) // multiple * multiple

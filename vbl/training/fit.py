@@ -1,17 +1,17 @@
-"""The one training loop: a laptop, one GPU, or many machines.
+"""The training loop, for CPUs, one GPU, or several machines.
 
 ::
 
     run = fit("resunet", preset="quick")
     run.model.restore(y).image
 
-What a model must offer: ``forward(batch, generator=...)`` returning its `vbl.probability.Elbo`,
+A model must have ``forward(batch, generator=...)`` returning its `vbl.probability.Elbo`,
 ``restore(y)``, and ``objectives()``: objective -> {name: network that it trains}.
-Most models have one objective, "bound". One with an adversary has a second, for which its forward
-is called with ``objective=`` its name; the loop serves both, one after the other.
+Most models have one objective, "bound". A model with a discriminator has a second one, for which
+its forward is called with ``objective=`` the name; the loop alternates between them.
 
-A step is a pure function of the weights, the seed and its own number, so a run that was stopped
-goes on exactly as if it had not been.
+A step is a pure function of weights, seed and step number, so a resumed run gives the same result
+as an uninterrupted one.
 """
 
 from collections.abc import Callable, Iterable
@@ -49,30 +49,30 @@ def fit(
     save_every: int | None = None,
     watch: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Run:
-    """Train a recipe, or go on with it.
+    """Train a recipe, or resume its training.
 
     Args:
-        recipe: A `Recipe` or the name of one.
-        preset: The name of one of its presets, or a `Preset`.
-        folder: Where the run is kept; by default ``runs/RECIPE-PRESET``.
+        recipe: A `Recipe` or its name.
+        preset: A `Preset`, or the name of one of the recipe's.
+        folder: The folder of the run; by default ``runs/RECIPE-PRESET``.
         data: A set, its name or a folder of pictures, to train on instead of the recipe's own.
-        device: "cpu" or "cuda"; by default a GPU where there is one. Several processes (started
-            by ``accelerate launch``) take one GPU each.
-        seed: Of the first weights and of everything drawn.
-        resume: Go on from the newest whole state in `folder`, if there is one.
-        overwrite: Empty `folder` of an earlier run first.
-        minutes: Stop after so many minutes, resumable; None runs to the end.
+        device: "cpu" or "cuda"; by default a GPU if there is one. Several processes (started
+            by ``accelerate launch``) use one GPU each.
+        seed: Seed of the initial weights and of all samples.
+        resume: Resume from the newest intact state in `folder`, if there is one.
+        overwrite: Delete an earlier run in `folder` first.
+        minutes: Stop after so many minutes, resumable; None trains to the end.
         memory_map: Keep the training pictures in a file of `folder`, not in memory.
-        workers: Processes that make batches beside the loop, for degradations that run on the
-            CPU (JPEG); 0 makes them in the loop, on the device.
-        save_every: Steps between states; by default as many as two minutes have.
-        watch: Called with the history after each validation, for instance to draw it.
+        workers: Data-loading processes, for degradations that run on the CPU (JPEG); 0 computes
+            batches in the loop, on the device.
+        save_every: Steps between states; by default a state is saved every two minutes.
+        watch: Called with the history after each validation, for instance to plot it.
 
     Raises:
         UnknownName: For an unknown recipe, preset or set.
         ValueError: When `folder` holds another run, or an argument does not fit.
         FileExistsError: When `folder` is not empty and neither `resume` nor `overwrite` is given.
-        Diverged: After ten steps in a row that are not finite; the last state stays.
+        Diverged: After ten consecutive steps that are not finite; the last state is kept.
     """
     if minutes is not None and not minutes >= 0:
         raise ValueError(f"minutes: expected a number >= 0, got {minutes}")
@@ -118,8 +118,8 @@ def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
 
 
 def _accelerator(device: Any) -> Accelerator:
-    # Processes on CPUs find each other only when told that they are on CPUs. Networks choose their
-    # precision themselves: what a user's `accelerate config` says would reach the probability.
+    # Processes on CPUs need cpu=True to connect. Networks set their own precision: that of the
+    # user's `accelerate config` would also apply to the densities.
     cpu = find_device(device).type == "cpu"
     options = [DistributedDataParallelKwargs()]
     return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=options)
@@ -134,7 +134,7 @@ def _batches(
     workers: int,
     done: int,
 ) -> Iterable[Degraded]:
-    """The batches still to come, on the device."""
+    """The remaining batches, on the device."""
     shards, rank, world = plan["shards"], accelerator.process_index, accelerator.num_processes
     if shards % world:
         raise ValueError(f"a batch of this run has {shards} shards: {world} processes cannot share")
@@ -147,7 +147,7 @@ def _batches(
         shards=shards,
         mine=range(rank, shards, world),
     )
-    own = torch.Generator().manual_seed(0)  # the loader would draw from the global one
+    own = torch.Generator().manual_seed(0)  # else the loader would use the global generator
     loader = DataLoader(
         batches,
         batch_size=None,

@@ -1,4 +1,4 @@
-"""A model in training: its precision, its optimisers, the clipping of its gradients."""
+"""A model with its optimisers, precision and gradient clipping."""
 
 import math
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ from vbl.recipes import Preset, Recipe
 from vbl.restoration import restorer_of
 from vbl.utils import seeded
 
-PATIENCE = 10  # steps in a row that may fail to be finite
+PATIENCE = 10  # consecutive steps that are not finite, after which training stops
 
 
 class Diverged(RuntimeError):
-    """Ten steps in a row were not finite; the message names the term."""
+    """Ten consecutive steps were not finite; the message names the term."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one step did: the loss, its terms and the gradient norms before clipping, by network."""
+    """Loss and terms of one step, and the gradient norms before clipping, by network."""
 
     loss: Tensor
     elbo: Elbo
@@ -35,18 +35,18 @@ class Outcome:
 
 
 class Learner:
-    """A model and everything that moves it: precision, optimisers, clipping.
+    """Trains a model step by step.
 
     Args:
-        recipe: Names the model.
-        preset: Its size, rate and clipping.
-        plan: The run's seed, precision and number of shards.
-        accelerator: Knows the device and the other processes.
+        recipe: Has the class of the model.
+        preset: Has its configuration, learning rate and clipping.
+        plan: Seed and precision of the run.
+        accelerator: Has the device and the other processes.
     """
 
     def __init__(self, recipe: Recipe, preset: Preset, plan: dict, accelerator: Accelerator):
         self.preset, self.seed, self.accelerator = preset, plan["seed"], accelerator
-        with torch.random.fork_rng(devices=[]):  # networks draw their first weights globally
+        with torch.random.fork_rng(devices=[]):  # initialisation uses the global generator
             torch.manual_seed(self.seed)
             self.model = recipe.model(preset.config)
         self.model.to(accelerator.device, memory_format=torch.channels_last)
@@ -59,19 +59,19 @@ class Learner:
             objective: Adam([p for net in networks.values() for p in net.parameters()], fused=True)
             for objective, networks in self.model.objectives().items()
         }
-        # A second objective leaves the networks of the first without a gradient.
+        # In the backward pass of one objective the networks of the others have no gradient.
         accelerator.ddp_handler.find_unused_parameters = len(self.optimisers) > 1
         self.shared = accelerator.prepare(self.model)  # the model, its gradients averaged
         self.failures = 0
 
     def update(self, step: int, batch: Degraded) -> Outcome:
-        """One step of every objective: bound, gradient, clip, move.
+        """One step of every objective: forward, backward, clipping, optimiser.
 
         Returns:
-            What was done for the first objective.
+            The outcome of the first objective.
 
         Raises:
-            Diverged: When this is the tenth step in a row that is not finite.
+            Diverged: When this is the tenth consecutive step that is not finite.
         """
         self.model.train()
         outcomes = []
@@ -79,7 +79,7 @@ class Learner:
             elbo = self._forward(step, batch, objective)
             loss = elbo.loss(batch.x[0].numel())
             self.optimisers[objective].zero_grad()
-            loss.backward()  # accelerate's would obey ACCELERATE_GRADIENT_ACCUMULATION_STEPS
+            loss.backward()  # accelerate's depends on ACCELERATE_GRADIENT_ACCUMULATION_STEPS
             norms = {name: self._clip(name, network) for name, network in networks.items()}
             if self._is_finite(step, elbo, norms):
                 for group in self.optimisers[objective].param_groups:
@@ -98,7 +98,7 @@ class Learner:
         return clip_grad_norm_(network.parameters(), self.preset.clip.get(name, math.inf))
 
     def _is_finite(self, step: int, elbo: Elbo, norms: dict[str, Tensor]) -> bool:
-        """Whether the step may be taken. Gradients are shared, so all processes agree."""
+        """Whether to take the step. Gradients are averaged, so all processes agree."""
         if all(torch.isfinite(norm) for norm in norms.values()):
             self.failures = 0
             return True
@@ -119,7 +119,7 @@ class Learner:
         return float(torch.cat(scores).mean())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and moments by name: everything a state must hold."""
+        """All tensors of a state by name: weights and the optimisers' moments."""
         named = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for objective, optimiser in self.optimisers.items():
             for number, moments in optimiser.state_dict()["state"].items():
@@ -128,7 +128,7 @@ class Learner:
         return named
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over what `tensors` saved; nothing for an empty dictionary."""
+        """Load what `tensors` returned; an empty dictionary changes nothing."""
         if not tensors:
             return
         self.model.load_state_dict(_below("model", tensors))
@@ -140,7 +140,7 @@ class Learner:
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": state, "param_groups": groups})
             for parameter, moments in optimiser.state.items():
-                for name in ("exp_avg", "exp_avg_sq"):  # fused Adam wants the weights' own layout
+                for name in ("exp_avg", "exp_avg_sq"):  # fused Adam needs the weights' layout
                     moments[name] = torch.empty_like(parameter).copy_(moments[name])
 
 

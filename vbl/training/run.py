@@ -1,11 +1,11 @@
-"""The folder of a training run: its plan, its log, its states, and when it stops.
+"""The folder of a training run: log, states and weights.
 
 ::
 
     runs/resunet-ship/
         log.jsonl                     one line for each logged step
         state-000012000.safetensors   the last two states, each with its .sha256
-        weights.safetensors           the result, once all steps are done
+        weights.safetensors           the result, after all steps
 """
 
 import json
@@ -31,17 +31,17 @@ from vbl.training.learner import Learner, Outcome
 from vbl.training.states import save_state
 from vbl.utils import is_static
 
-LOGGED = 200  # times in a run; every tenth time the model is validated
+LOGGED = 200  # logged steps in a run; at every tenth the model is validated
 SECONDS_BETWEEN_STATES = 120
-ECHO = 5  # seconds in which a launcher may repeat a signal that the process got itself
+ECHO = 5  # seconds in which a launcher may repeat a signal that the process has received already
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run as it stands.
+    """A training run, finished or not.
 
     Attributes:
-        folder: Where it is kept.
+        folder: Its folder.
         model: In evaluation mode.
         history: One row for each logged step: step, images, seconds, loss, rate, terms (nats per
             image, of the first process), norms (of the gradients, before clipping) and, twenty
@@ -56,18 +56,19 @@ class Run:
 
 
 def shows_progress(accelerator: Accelerator) -> bool:
-    """One process talks, and none while pages are rendered."""
+    """Whether this process shows progress: the main one only, and none while pages are rendered."""
     return accelerator.is_main_process and not is_static()
 
 
 def prepare_folder(
     folder: Path, accelerator: Accelerator, *, resume: bool, overwrite: bool
 ) -> None:
-    """Make the folder of a run, or refuse to touch what is in it. Nothing is deleted yet.
+    """Create the folder of a run, or refuse one that is in use. Nothing is deleted.
 
     Raises:
-        FileExistsError: When it is not empty and neither `resume` nor `overwrite` is given.
-        OSError: When it cannot be made or written.
+        FileExistsError: When it is not empty and neither `resume` nor `overwrite` is given, or
+            `overwrite` is and it contains no run.
+        OSError: When it cannot be created or written.
     """
     if folder.is_dir() and any(folder.iterdir()) and not resume:
         if not overwrite:
@@ -83,7 +84,7 @@ def prepare_folder(
 
 
 def clear_folder(folder: Path, accelerator: Accelerator) -> None:
-    """Delete the run in a folder, and no other file: the new run is about to begin."""
+    """Delete the files of the run in a folder, and no others, before a new run."""
     if accelerator.is_main_process:
         for file in _run_files(folder):
             if file.suffix != ".bin":  # written by the new run already
@@ -97,10 +98,10 @@ def _run_files(folder: Path) -> list[Path]:
 
 
 def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any]:
-    """The plan of the run in `folder`, if it is the one that is asked for now.
+    """The plan of the run in `folder`, if it agrees with the plan `asked` for.
 
-    What the machine decides (precision, number of shards) stays as the run began it. A setting of
-    an older version that was None is no setting.
+    Precision and number of shards, which depend on the machine, stay those of the earlier run. A
+    setting of an older version that was None is ignored.
 
     Raises:
         ValueError: Naming what differs.
@@ -117,19 +118,19 @@ def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any
 
 
 class Journal:
-    """Keeps a run: progress bar, log, validation, states; and knows when it must stop.
+    """Progress bar, log, validation and states of a run, and when it stops.
 
-    A Ctrl-C or SIGTERM asks for a stop after the current step; another, five seconds later or more,
-    is immediate.
+    Ctrl-C or SIGTERM stops it after the current step; a second one, at least five seconds later,
+    immediately.
 
     Args:
-        folder: Of the run.
-        facts: Of the state it goes on from: step, plan, seconds, history.
+        folder: Folder of the run.
+        facts: Step, plan, seconds and history of the state that is resumed.
         learner: What is trained.
-        pairs: Held-out pairs to measure it on.
-        minutes: Stop after so many.
-        save_every: Steps between states, or None for two minutes.
-        watch: Called with the history after each validation.
+        pairs: Held-out pairs for validation.
+        minutes: As in `vbl.training.fit`.
+        save_every: As in `vbl.training.fit`.
+        watch: As in `vbl.training.fit`.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class Journal:
 
     @property
     def seconds(self) -> float:
-        """Time spent on this run, in this process and in those before it."""
+        """Time spent on this run, in this and earlier processes."""
         return self._earlier + time.monotonic() - self._began
 
     def __enter__(self) -> "Journal":
@@ -188,7 +189,7 @@ class Journal:
         tqdm.write(f"stopping after this step ({signal.Signals(number).name})", sys.stderr)
 
     def note(self, done: int, outcome: Outcome) -> None:
-        """Take down that `done` steps are done; sets `stops` when the loop must end."""
+        """Record that `done` steps are done; sets `stops` when the loop must end."""
         self.done = done
         self._bar.update()
         last = done == self._steps
@@ -246,7 +247,7 @@ class Journal:
         return time.monotonic() - self._saved > SECONDS_BETWEEN_STATES
 
     def finish(self) -> Run:
-        """Write the weights if all steps are done, and hand over the run."""
+        """Write the weights if all steps are done, and return the run."""
         model, finished = self._learner.model.eval(), self.done == self._steps
         use_bf16(model, False)
         if finished and self._writes:

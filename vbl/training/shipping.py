@@ -1,6 +1,6 @@
-"""From finished runs to shipped checkpoints, and the queue of what to train next.
+"""Training of the queue, and adding finished runs to the shipped checkpoints.
 
-``data/checkpoints`` holds, for each checkpoint, its weights (``NAME.safetensors``) and the log of
+``data/checkpoints`` has, for each checkpoint, its weights (``NAME.safetensors``) and the log of
 its training (``NAME.jsonl``); ``index.json`` has their hashes; ``README.md`` is written from it.
 """
 
@@ -23,24 +23,24 @@ from vbl.recipes.queue import QUEUE
 from vbl.training.fit import fit
 from vbl.utils import DATA, INSTALLED, complete_or_absent, sha256
 
-LIMIT_MB = 48  # the largest checkpoint that ships
+LIMIT_MB = 48  # largest size of a shipped checkpoint
 
 
 def waiting() -> tuple[str, ...]:
-    """Names of the queue that have not been shipped, in order."""
+    """Names in the queue without a shipped checkpoint, in order."""
     shipped = checkpoints.index()
     return tuple(name for name in QUEUE if name not in shipped)
 
 
 def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> list[str]:
-    """Work through the queue until the time is up; what is unfinished resumes the next time.
+    """Train the checkpoints of the queue until the time is over; an unfinished run is resumable.
 
-    Those that need a GPU are left to machines that have one.
+    Checkpoints that need a GPU are skipped on machines without one.
 
     Args:
-        minutes: Time to spend; a run is stopped, resumable, when it is over.
+        minutes: Time limit.
         device: As in `vbl.training.fit`.
-        folder: Holds one run for each checkpoint.
+        folder: Contains one run for each checkpoint.
 
     Returns:
         Names of the checkpoints that were finished and shipped.
@@ -80,19 +80,19 @@ def train_queue(*, minutes: float, device: Any = None, folder: Any = "runs") -> 
 
 
 def ship(run: Path, name: str, *, device: Any = None) -> Path:
-    """Measure a finished run and put its weights, log and scores among the checkpoints.
+    """Evaluate a finished run and add its weights, log and scores to the shipped checkpoints.
 
     Args:
         run: Folder of the run.
         name: A name of the queue.
-        device: Where to measure.
+        device: Where to evaluate.
 
     Returns:
         The weights file.
 
     Raises:
         FileNotFoundError: When the run is not finished.
-        ValueError: When the file would be larger than what ships.
+        ValueError: When the file would be larger than `LIMIT_MB`.
     """
     job, folder = QUEUE[name], checkpoints.FOLDER
     model = checkpoints.load_weights(run / "weights.safetensors", device=device)
@@ -114,7 +114,7 @@ def ship(run: Path, name: str, *, device: Any = None) -> Path:
 
 
 def measure(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
-    """Scores of a model on the sets of a recipe that are on this machine."""
+    """Scores of a model on the sets in `recipe.scores` that are on this machine."""
     scores = []
     for dataset, options in recipe.scores:
         try:
@@ -135,7 +135,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def readme() -> str:
-    """The page that describes what ships and what is to be trained next."""
+    """The text of README.md: the shipped checkpoints and the queue."""
     shipped = checkpoints.index()
     rows = [_shipped_row(name, entry) for name, entry in shipped.items()]
     queue = [_queue_row(name) for name in waiting()]

@@ -1,8 +1,8 @@
-"""States of a training run: everything needed to go on, in files that are whole or not used.
+"""States of a training run, from which it can be resumed, with hashes to detect damage.
 
 A state is one safetensors file (weights and moments of the optimisers; the rest as JSON in its
 metadata) and beside it its hash, in the format of ``sha256sum``. Both are written under temporary
-names, synced and renamed; the hash comes second, so a state without one is unfinished.
+names, synced and renamed; the hash second, so a state without a hash is incomplete.
 """
 
 import json
@@ -21,16 +21,16 @@ KEPT = 2
 
 
 def save_state(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping) -> Path:
-    """Write the state after `step` steps and drop all but the last two.
+    """Write the state after `step` steps and delete all but the last two.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
         step: Steps done.
-        tensors: By name, any type and device.
-        facts: Anything JSON can hold.
+        tensors: Of any type and device, by name.
+        facts: Serialisable as JSON.
 
     Raises:
-        OSError: When it cannot be written; the states before it are untouched.
+        OSError: When it cannot be written; earlier states are untouched.
     """
     path = folder / f"state-{step:09d}.safetensors"
     data = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -45,12 +45,9 @@ def save_state(folder: Path, step: int, tensors: Mapping[str, Tensor], facts: Ma
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The newest state that is whole, or None where there is none.
+    """Tensors (on the CPU) and facts (with ``step``) of the newest intact state, or None.
 
-    A damaged state (truncated, altered, without its hash) is passed over with a warning.
-
-    Returns:
-        Tensors on the CPU, and the facts with ``step``.
+    A damaged state (truncated, altered, without its hash) is skipped with a warning.
     """
     for path in reversed(_states(folder)):
         if reason := _damage(path):
