@@ -5,15 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, fine, keep_variance
+from vbl.networks.network import Network, convolution, fine, keep_variance
 
 SMALL = -6.0  # initial log-variance, small compared with the prior's 0
 REDUCTION = 4  # height and width of the image over those of the code
-
-
-def convolution(a: int, b: int) -> nn.Conv2d:
-    """3 x 3 convolution with zero padding."""
-    return nn.Conv2d(a, b, 3, padding=1)
 
 
 class Encoder(Network):

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, append_constants, pad_to_multiple
+from vbl.networks.network import Network, append_constants, convolution, pad_to_multiple
 from vbl.networks.restorers import ResBlock
 
 
@@ -50,17 +50,17 @@ class DeblurNet(Network):
         outputs = out_channels * shrink**2
         inner = max(width // 4, outputs)
         self.in_channels, self.shrink, self.stride = in_channels, shrink, shrink * 2**scales
-        self.head = _convolution(in_channels * shrink**2, width, 7)
+        self.head = convolution(in_channels * shrink**2, width, 7)
         self.encoders = nn.ModuleList(
             Stage(width, blocks, code, modulates="after") for _ in range(scales)
         )
-        self.downs = nn.ModuleList(_convolution(width, width, stride=2) for _ in range(scales))
+        self.downs = nn.ModuleList(convolution(width, width, stride=2) for _ in range(scales))
         self.middle = Stage(width, middle)
         self.ups = nn.ModuleList(_doubling(width) for _ in range(scales))
-        self.skips = nn.ModuleList(_convolution(width, width) for _ in range(scales))
-        self.merges = nn.ModuleList(_convolution(2 * width, width) for _ in range(scales))
+        self.skips = nn.ModuleList(convolution(width, width) for _ in range(scales))
+        self.merges = nn.ModuleList(convolution(2 * width, width) for _ in range(scales))
         self.decoders = nn.ModuleList(Stage(width, blocks, code) for _ in range(scales))
-        self.tail = nn.ModuleList([_convolution(width, inner, 7), _convolution(inner, outputs, 7)])
+        self.tail = nn.ModuleList([convolution(width, inner, 7), convolution(inner, outputs, 7)])
         # at each scale, in its pixels: 4 for downsampling, upsampling and merging, 2 for each block
         # and modulation of encoder and decoder; 3 for each of the three 7 x 7 convolutions
         at_scale = 4 + 4 * blocks + (4 if code else 0)
@@ -115,9 +115,9 @@ class Modulation(nn.Module):
 
     def __init__(self, width: int, code: int):
         super().__init__()
-        firsts = (_convolution(width + code, width // 2) for _ in range(2))
+        firsts = (convolution(width + code, width // 2) for _ in range(2))
         self.factor, self.shift = (
-            nn.Sequential(first, nn.LeakyReLU(0.2), _convolution(width // 2, width))
+            nn.Sequential(first, nn.LeakyReLU(0.2), convolution(width // 2, width))
             for first in firsts
         )
 
@@ -143,15 +143,15 @@ class KernelCode(nn.Module):
         super().__init__()
         widths = [1, *[width] * 5, numbers]
         self.convolutions = nn.ModuleList(
-            _convolution(a, b, stride=2 if number == 3 else 1)
+            convolution(a, b, stride=2 if number == 3 else 1)
             for number, (a, b) in enumerate(pairwise(widths))
         )
 
     def forward(self, kernel: Float[Tensor, "b 1 k k"]) -> Float[Tensor, "b n"]:
         """Codes (B, N), unbounded."""
         x = kernel.shape[-1] * kernel  # the entries of a motion blur across the kernel are then 1
-        for convolution in self.convolutions[:-1]:
-            x = F.leaky_relu(convolution(x), 0.2)
+        for layer in self.convolutions[:-1]:
+            x = F.leaky_relu(layer(x), 0.2)
         return self.convolutions[-1](x).mean((2, 3))
 
 
@@ -185,7 +185,7 @@ class KernelPlainNet(Network):
     ):
         super().__init__()
         self.in_channels, self.shrink, self.window = in_channels, shrink, window
-        self.head = _convolution(shrink**2, width, 5)
+        self.head = convolution(shrink**2, width, 5)
         self.blocks = nn.ModuleList(PlainBlock(width) for _ in range(blocks))
         self.hidden, self.tail = nn.Linear(2 * width, hidden), nn.Linear(hidden, numbers)
         for layer in (self.head, self.hidden):
@@ -212,7 +212,7 @@ class PlainBlock(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.first, self.second = _convolution(width, width), _convolution(width, width)
+        self.first, self.second = convolution(width, width), convolution(width, width)
         nn.init.kaiming_normal_(self.first.weight)
         nn.init.zeros_(self.second.weight)
 
@@ -280,10 +280,6 @@ def _normalised(x: Tensor) -> Tensor:
     """Mean 0 and variance 1 over the pixels of each channel; 0 for a single pixel."""
     var, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
     return (x - mean) * (var + 1e-5).rsqrt()
-
-
-def _convolution(a: int, b: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(a, b, size, stride, padding=size // 2)
 
 
 def _doubling(width: int) -> nn.ConvTranspose2d:

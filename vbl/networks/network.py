@@ -52,6 +52,11 @@ def pad_to_multiple(
     return F.pad(x, (0, right, 0, bottom), mode if fits else "replicate")
 
 
+def convolution(a: int, b: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution from `a` to `b` channels that pads its input with zeros."""
+    return nn.Conv2d(a, b, size, stride, padding=size // 2)
+
+
 def keep_variance(module: nn.Module) -> None:
     """He's initialisation; with PyTorch's default the signal vanishes through many layers."""
     if isinstance(module, nn.Conv2d):
