@@ -170,12 +170,12 @@ def test_ctrl_c_keeps_the_state_and_the_printed_line_goes_on(tiny):
     line = "train tiny --preset quick --folder run --data pictures"
     code = TINY + (
         "import os, signal\n"
-        "from vbl import runs\n"
-        "note = runs.Journal.note\n"
+        "from vbl.training.run import Journal\n"
+        "note = Journal.note\n"
         "def interrupted(self, done, outcome):\n"
         "    if done == 5: os.kill(os.getpid(), signal.SIGINT)\n"
         "    note(self, done, outcome)\n"
-        "runs.Journal.note = interrupted\n"
+        "Journal.note = interrupted\n"
         f"from vbl.cli.main import main; raise SystemExit(main({shlex.split(line)}))"
     )
     result = tiny_runs.run_python(code, tiny, check=False)
