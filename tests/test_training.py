@@ -3,6 +3,7 @@
 import json
 import math
 import signal
+from dataclasses import replace
 
 import pytest
 import tiny_runs
@@ -11,10 +12,11 @@ from marks import POSIX
 from torch import nn
 
 from vbl.degradations import Degraded
-from vbl.models import Restoration
+from vbl.models import Restoration, load
 from vbl.probability import Elbo
 from vbl.recipes import Preset
-from vbl.training import Diverged, fit
+from vbl.training import Diverged, Learner, fit
+from vbl.training.fit import _accelerator
 from vbl.training.states import load_state, save_state
 
 START = """
@@ -182,8 +184,25 @@ def test_an_older_run_goes_on_unless_it_used_a_setting_that_is_gone(folder):
     with pytest.raises(ValueError, match="another run: its settings is"):
         fit(tiny_runs.TINY, **arguments, resume=True)
     facts["plan"]["settings"]["ema"] = None
+    del facts["plan"]["settings"]["start"]  # which an older version does not know
     save_state(older, 1, tensors, facts)
     assert fit(tiny_runs.TINY, **arguments, resume=True).finished
+
+
+def test_a_run_may_start_from_a_checkpoint_whose_other_tensors_do_not_fit(folder, whole):
+    trained, preset = folder / "whole" / "weights.safetensors", tiny_runs.preset
+    config = replace(preset().config, options={"widths": (4, 6), "blocks": 1})
+    accelerator = _accelerator("cpu")
+    plan = {"seed": 3, "bf16": False}
+    fresh, started = (
+        Learner(tiny_runs.TINY, preset(config=config, start=start), plan, accelerator).model
+        for start in (None, str(trained))
+    )
+    expected = load(str(trained)).state_dict()
+    for name, tensor in started.state_dict().items():
+        fits = expected[name].shape == tensor.shape
+        assert torch.equal(tensor, (expected if fits else fresh.state_dict())[name])
+    assert torch.equal(started.restorer.head.weight, expected["restorer.head.weight"])
 
 
 def test_a_damaged_state_gives_way_to_the_one_before_it(folder):

@@ -16,6 +16,7 @@ from vbl.degradations.blur import (
 )
 from vbl.degradations.camera import camera, photographed
 from vbl.degradations.degraded import Degrade, Degraded, Level
+from vbl.degradations.everyday import everyday, recoloured, smoothed_noise
 from vbl.degradations.jpeg import jpeg, jpeg_luma
 from vbl.degradations.kernels import (
     defocus_kernel,
@@ -42,6 +43,8 @@ DEGRADATIONS: dict[str, Degrade] = {
         grain,
         camera,
         photographed,
+        smoothed_noise,
+        everyday,
         jpeg,
         jpeg_luma,
         blurred,

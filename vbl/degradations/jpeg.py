@@ -12,16 +12,20 @@ from vbl.degradations.degraded import Degraded, Level, check_images, one_per_ima
 from vbl.images import luma
 
 
-def through_jpeg(image: Float[Tensor, "c h w"], quality: int) -> Float[Tensor, "c h w"]:
+def through_jpeg(
+    image: Float[Tensor, "c h w"], quality: int, subsampling: str = "4:2:0"
+) -> Float[Tensor, "c h w"]:
     """Encode an image with Pillow's JPEG and decode it.
 
     Args:
         image: (1 or 3, H, W) in [0, 1]; rounded to 8 bits first.
-        quality: Quality factor, 1 ... 95.
+        quality: Quality factor, 1 ... 100.
+        subsampling: Of the chroma, "4:2:0" (half the resolution) or "4:4:4" (none).
     """
     pixels = (image * 255).round().byte().cpu().permute(1, 2, 0).numpy()
     file, grey = io.BytesIO(), len(image) == 1
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality)
+    picture = Image.fromarray(pixels[..., 0] if grey else pixels)
+    picture.save(file, "JPEG", quality=quality, subsampling=subsampling)
     back = np.asarray(Image.open(file), np.float32).reshape(pixels.shape) / 255
     return torch.from_numpy(back).permute(2, 0, 1).to(image)
 

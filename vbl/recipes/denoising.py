@@ -3,9 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
-from vbl.degradations import awgn, camera, noniid, photographed
+from vbl.degradations import awgn, camera, everyday, noniid, photographed
 from vbl.models import supervised, vdn, virnet
-from vbl.recipes.recipe import Recipe, presets
+from vbl.recipes.recipe import BERKELEY, Recipe, presets
 
 noisy_25 = partial(awgn, std=25 / 255)  # for validation
 
@@ -121,6 +121,25 @@ VIRNET_DENOISE_REAL = Recipe(
 
 SMALL_VDN = vdn.Config(network="ResUNet", widths=(32, 64, 96), sigma_width=16)
 
+VIRNET_PHOTO = Recipe(
+    name="virnet-photo",
+    about="VIRNet for photographs as people have them: any noise, colour or grey, through JPEG",
+    model=virnet.VIRNet,
+    degrade=everyday,
+    validate=noisy_25,
+    data=("wide1187", *BERKELEY),
+    scores=CBSD68 + PHOTOGRAPHS,
+    presets=presets(
+        {
+            size: virnet.Config(sigma_depth=8, sigma_width=16, **UNET[size])
+            for size in ("quick", "ship")
+        },
+        {"quick": 300, "ship": 5000},
+        clip=VIRNET_CLIP,
+        ship={"lr": 1e-3, "start": "virnet-denoise"},
+    ),
+)
+
 VDN_DENOISE = Recipe(
     name="vdn-denoise",
     about="VDN, VIRNet's predecessor: every parameter of the posterior is learned",
@@ -149,4 +168,5 @@ DENOISING = (
     VIRNET_DENOISE_TRUE_MAP,
     VIRNET_DENOISE_FREE,
     VIRNET_DENOISE_REAL,
+    VIRNET_PHOTO,
 )

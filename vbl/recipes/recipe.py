@@ -29,6 +29,8 @@ class Preset:
             before (Loshchilov and Hutter, "SGDR", 2017).
         clip: Largest gradient norm of each network, by name; its scale is discussed in the book.
         compile: Compile the networks on a GPU.
+        start: A checkpoint to start from: its tensors of the same name and shape replace the random
+            initial weights. None for random ones.
 
     Raises:
         ValueError: If a number is out of range.
@@ -43,6 +45,7 @@ class Preset:
     restarts: tuple[int, ...] = ()
     clip: Mapping[str, float] = field(default_factory=dict)
     compile: bool = False
+    start: str | None = None
 
     def __post_init__(self):
         for name in ("steps", "batch", "size", "lr"):

@@ -12,6 +12,7 @@ from torch.optim import Adam
 
 from vbl.degradations import Degraded
 from vbl.evaluation import psnr
+from vbl.models import load
 from vbl.networks import Network, use_bf16
 from vbl.probability import Elbo
 from vbl.recipes import Preset, Recipe
@@ -49,6 +50,8 @@ class Learner:
         with torch.random.fork_rng(devices=[]):  # initialisation uses the global generator
             torch.manual_seed(self.seed)
             self.model = recipe.model(preset.config)
+        if preset.start:
+            _start_from(load(preset.start), self.model)
         self.model.to(accelerator.device, memory_format=torch.channels_last)
         use_bf16(self.model, plan["bf16"])
         if preset.compile and accelerator.device.type == "cuda":
@@ -142,6 +145,17 @@ class Learner:
             for parameter, moments in optimiser.state.items():
                 for name in ("exp_avg", "exp_avg_sq"):  # fused Adam needs the weights' layout
                     moments[name] = torch.empty_like(parameter).copy_(moments[name])
+
+
+def _start_from(trained: nn.Module, model: nn.Module) -> None:
+    """Copy what fits of a trained model: tensors of the same name and shape."""
+    ours = model.state_dict()
+    fits = {
+        name: tensor
+        for name, tensor in trained.state_dict().items()
+        if name in ours and ours[name].shape == tensor.shape
+    }
+    model.load_state_dict(fits, strict=False)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -101,15 +101,15 @@ def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any
     """The plan of the run in `folder`, if it agrees with the plan `asked` for.
 
     Precision and number of shards, which depend on the machine, stay those of the earlier run. A
-    setting of an older version that was None is ignored.
+    setting that only one of the versions of the library knows is ignored where it is None.
 
     Raises:
         ValueError: Naming what differs.
     """
     asked = json.loads(json.dumps(asked))  # as JSON holds it: tuples are lists
     earlier = json.loads(json.dumps(earlier))
-    settings, now = earlier["settings"], asked["settings"]
-    earlier["settings"] = {k: v for k, v in settings.items() if k in now or v is not None}
+    for plan in (earlier, asked):
+        plan["settings"] = {k: v for k, v in plan["settings"].items() if v is not None}
     for key in asked:
         if key not in ("bf16", "shards") and earlier.get(key, asked[key]) != asked[key]:
             found = f"{earlier[key]!r} where {asked[key]!r} was asked for"
