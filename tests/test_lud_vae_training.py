@@ -42,7 +42,7 @@ def test_weights_survive_the_way_to_a_file_and_back(tmp_path):
 
 
 def test_a_run_in_two_parts_is_annealed_as_the_run_in_one():
-    recipe = find_recipe("lud-vae-correlated")
+    recipe = find_recipe("lud-vae-real")
     preset = Preset(config=TINY, steps=4, batch=4, size=8)
 
     def learner():
