@@ -182,7 +182,7 @@ class Evaluate:
     $ vbl evaluate virnet-sr-x4 set14 --scale 4 --kernel all --sigma 2.55
 
     Attributes:
-        model: A name that vbl info lists, a weights file, a run's folder, or A+B: A told by B.
+        model: A name in vbl info, a weights file, a run's folder, or A+B: A with what B infers.
         dataset: A set (vbl data list), or a folder of pictures or of pairs NAME_noisy, NAME_clean.
         sigma: Add white noise of this standard deviation, on the scale of 0 to 255.
         case: Add noise whose level varies over the picture: VIRNet's case 1, 2 or 3.

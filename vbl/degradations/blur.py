@@ -69,7 +69,7 @@ def printed(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """Grey text pages in random colours of ink and paper, degraded as by `shaken`.
+    """Text pages in random colours of ink and paper, with camera shake or defocus, and noise.
 
     Args:
         x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels equal.

@@ -168,7 +168,7 @@ DARKEST, BRIGHTEST = 200.0, 20_000.0  # electrons at saturation: high ISO at nig
 def photographed(
     x: Float[Tensor, "b c h w"], *, generator: torch.Generator | None = None
 ) -> Degraded:
-    """`camera` with log-uniform exposure, from 200 to 20,000 electrons at saturation.
+    """A simulated camera with log-uniform exposure, from 200 to 20,000 electrons at saturation.
 
     Args:
         x: RGB images (B, 3, H, W), the scene.

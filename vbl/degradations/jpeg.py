@@ -59,7 +59,7 @@ def jpeg_luma(
     *,
     generator: torch.Generator | None = None,
 ) -> Degraded:
-    """`jpeg` of the luma; the clean image is the luma in 8 bits, (B, 1, H, W).
+    """JPEG compression of the luma; the clean image is the luma in 8 bits, (B, 1, H, W).
 
     Args:
         x: RGB images (B, 3, H, W), or grey images, which are rounded only.

@@ -85,7 +85,7 @@ class KernelNet(Network):
 def whitened(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """An image minus its local mean, divided by the standard deviation of the difference.
 
-    The local mean carries no information about the blur; a network that sees it learns at first
+    The local mean carries no information about the blur; a network with it as input learns at first
     the same kernel for every image.
     """
     y = fine(y)
