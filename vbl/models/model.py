@@ -2,7 +2,7 @@
 
 A model is an ``nn.Module`` with
 
-- a constructor whose one argument is a dataclass, kept as ``config``, so that weights can be loaded;
+- a constructor whose only argument is a dataclass, kept as ``config``: loading weights needs it;
 - ``forward(batch, generator=...)``, which returns the `vbl.probability.Elbo` of a
   `vbl.degradations.Degraded`;
 - ``objectives()``: objective -> {name: network that it trains}. Most models have one objective,
