@@ -47,7 +47,7 @@ def small_book(folder, address, text=""):
     """Lay out the book's settings and empty chapters of the real names; return the build's end."""
     book = folder / "book"
     book.mkdir()
-    for name in ("_ext", "_static"):
+    for name in ("_ext", "_static", "equations"):
         shutil.copytree(BOOK / name, book / name)
     for name in ("notation.yml", "references.bib"):
         shutil.copy(BOOK / name, book)

@@ -215,6 +215,11 @@ def test_a_report_is_a_table_of_every_picture_and_the_mean(tiny, capsys):
     assert table[-1].endswith(" seconds per megapixel")
 
 
+def test_a_report_without_options_says_what_was_done_to_the_pictures(tiny, capsys):
+    assert vbl("evaluate input pictures --protocol awgn") == 0
+    assert capsys.readouterr().out.startswith("input on pictures: awgn\n")
+
+
 def test_a_report_of_all_kernels_has_a_row_for_each(tiny, capsys):
     tiny_runs.pictures(tiny / "larger", count=2, side=64)
     assert vbl("evaluate bicubic larger --scale 2 --kernel all") == 0

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_notation import NAMES, known_to_mathjax, load, macros_in
+import vbl_equations
+from test_notation import NAMES, known_to_mathjax, macros_in
 from torch.distributions import Gamma
 
 from equations import EQUATIONS, PAPERS
@@ -17,7 +18,6 @@ from vbl.degradations import Degraded
 from vbl.probability import Elbo
 
 BOOK = Path(__file__).parent.parent / "book"
-vbl_equations = load(BOOK / "_ext" / "vbl_equations.py")
 IDS = [f"{e.paper} {e.number} {e.name}" for e in EQUATIONS]
 every_equation = pytest.mark.parametrize("equation", EQUATIONS, ids=IDS)
 SPOILS = [(e, f) for e in EQUATIONS for f in e.functions if inspect.isfunction(f)]

@@ -1,5 +1,7 @@
 """Plain networks: the papers' sizes, any height and width, precision."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -24,12 +26,24 @@ from vbl.networks import (
     ResUNet,
     RIRNet,
     SigmaNet,
+    UNet,
     pad_to_multiple,
     use_bf16,
 )
 from vbl.utils import bf16_pays
 
-RESTORERS = ["ResUNet", "DnCNN", "FFDNet", "RIRNet"]
+# Small ones. All keep their input's size, and say how far they look and where they repeat.
+NETWORKS = {
+    "ResUNet": lambda: ResUNet(3, (2, 3), (1, 2)),
+    "deep ResUNet": lambda: ResUNet(4, (2, 2, 2), 1),
+    "flat ResUNet": lambda: ResUNet(3, (2,), 2),
+    "UNet": lambda: UNet(3, (2, 2, 2), 2),
+    "DnCNN": lambda: DnCNN(3, 2, 5),
+    "SigmaNet": lambda: SigmaNet(3, 2, 4, 1),
+    "FFDNet": lambda: FFDNet(3, 6, 4),
+    "RIRNet": lambda: RIRNet(3, 2, 2, 1),
+    "RIRNet on sub-images": lambda: RIRNet(3, 2, 1, 2, shrink=2),
+}
 
 
 def parameters(network: nn.Module) -> int:
@@ -39,26 +53,17 @@ def parameters(network: nn.Module) -> int:
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
-        (ResUNet(4, (96, 192, 288), 3), 10_426_179),  # VIRNet's restorer, synthetic noise
-        (ResUNet(6, (96, 160, 224, 288), 3), 15_178_883),  # ... real noise
-        (ResUNet(7, (96, 160, 224), 2), 4_991_011),  # ... super-resolution
-        (DnCNN(3, 64, 17), 559_363 - 15 * 64),  # LUD-VAE's has biases before its normalisation
-        (FFDNet(3, 96, 12), 852_108),
-        (RIRNet(7, 64, 5, 5), 2_073_795),  # VDIR's restorer
-        (Features(3, 128), 1_771_520),  # LUD-VAE's three blocks of 590,336 and a convolution
-        (NoiseEncoder(3, 128, 128, (1, 1, 1)), 1_936_384),
-        (LevelDecoder(3, 128, 128, (1, 1, 1)), 2_001_923),
-    ],
-    ids=[
-        "VIRNet synthetic",
-        "VIRNet real",
-        "VIRNet SR",
-        "DnCNN",
-        "FFDNet",
-        "VDIR",
-        "LUD-VAE content",
-        "LUD-VAE noise",
-        "LUD-VAE decoder",
+        pytest.param(ResUNet(4, (96, 192, 288), 3), 10_426_179, id="VIRNet synthetic"),
+        pytest.param(ResUNet(6, (96, 160, 224, 288), 3), 15_178_883, id="VIRNet real"),
+        pytest.param(ResUNet(7, (96, 160, 224), 2), 4_991_011, id="VIRNet SR"),
+        # LUD-VAE's has biases before its normalisation
+        pytest.param(DnCNN(3, 64, 17), 559_363 - 15 * 64, id="DnCNN"),
+        pytest.param(FFDNet(3, 96, 12), 852_108, id="FFDNet"),
+        pytest.param(RIRNet(7, 64, 5, 5), 2_073_795, id="VDIR"),
+        # three blocks of 590,336 and a convolution
+        pytest.param(Features(3, 128), 1_771_520, id="LUD-VAE content"),
+        pytest.param(NoiseEncoder(3, 128, 128, (1, 1, 1)), 1_936_384, id="LUD-VAE noise"),
+        pytest.param(LevelDecoder(3, 128, 128, (1, 1, 1)), 2_001_923, id="LUD-VAE decoder"),
     ],
 )
 def test_the_papers_networks_have_the_papers_parameters(network, expected):
@@ -67,13 +72,7 @@ def test_the_papers_networks_have_the_papers_parameters(network, expected):
 
 def small(name):
     torch.manual_seed(0)
-    nets = {
-        "ResUNet": lambda: ResUNet(3, (4, 6, 8), (1, 2, 1)),
-        "DnCNN": lambda: DnCNN(3, 4, 4),
-        "FFDNet": lambda: FFDNet(3, 6, 4),
-        "RIRNet": lambda: RIRNet(3, 6, 2, 1, shrink=2),
-    }
-    return nets[name]().eval()
+    return NETWORKS[name]().eval()
 
 
 def call(network, y, std=0.1):
@@ -83,26 +82,29 @@ def call(network, y, std=0.1):
 
 
 @settings(deadline=None, max_examples=25)
-@given(name=st.sampled_from(RESTORERS), h=st.integers(1, 37), w=st.integers(1, 37))
-def test_a_restorer_takes_any_size(name, h, w):
-    y = torch.rand(2, 3, h, w)
+@given(name=st.sampled_from(list(NETWORKS)), h=st.integers(1, 37), w=st.integers(1, 37))
+def test_a_network_takes_any_size(name, h, w):
+    network = small(name)
+    y = torch.rand(2, network.in_channels, h, w)
     with torch.no_grad():
-        residual = call(small(name), y)
-    assert residual.shape == y.shape and residual.isfinite().all()
+        output = call(network, y)
+    assert output.shape[-2:] == y.shape[-2:] and output.isfinite().all()
 
 
-@pytest.mark.parametrize("name", RESTORERS)
-def test_two_images_are_restored_as_each_alone(name):
-    network, y = small(name), torch.rand(2, 3, 12, 16)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_two_images_are_treated_as_each_alone(name):
+    network = small(name)
+    y = torch.rand(2, network.in_channels, 12, 16)
     with torch.no_grad():
         together = call(network, y)
         alone = torch.cat([call(network, image) for image in y.split(1)])
     torch.testing.assert_close(together, alone)
 
 
-@pytest.mark.parametrize("name", RESTORERS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_bfloat16_inside_is_float32_outside_and_near(name):
-    network, y = small(name), torch.rand(1, 3, 16, 16)
+    network = small(name)
+    y = torch.rand(1, network.in_channels, 16, 16)
     with torch.no_grad():
         exact = call(network, y)
         use_bf16(network, True)
@@ -112,6 +114,49 @@ def test_bfloat16_inside_is_float32_outside_and_near(name):
     assert low.dtype == torch.float32
     assert 0 < (low - exact).abs().max() < 0.05
     assert torch.equal(again, exact)
+
+
+def farthest(network: Network, row: int, side: int) -> int:
+    """How far the output at (row, row) looks, measured by its gradient.
+
+    All weights and inputs are positive: no activation is off and nothing cancels.
+    """
+    x = torch.ones(1, network.in_channels, side, side, dtype=torch.float64, requires_grad=True)
+    level = (torch.ones(1, 1, side, side).double(),) if network.needs_noise_level else ()
+    output = network(x, *level) + (x if network.needs_noise_level else 0)
+    (gradient,) = torch.autograd.grad(output[0, 0, row, row], x)
+    rows, columns = gradient[0].ne(0).any(0).nonzero().sub(row).abs().amax(0).tolist()
+    assert rows == columns
+    return rows
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_looks_exactly_as_far_as_it_says(name):
+    network = small(name).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_().add_(0.01)
+    radius, step = network.receptive_radius, network.stride
+    first = math.ceil(radius / step) * step
+    reach = {farthest(network, first + i, 2 * first + 2 * step) for i in range(step)}
+    assert max(reach) == radius
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_repeats_itself_after_its_stride_and_not_before(name):
+    network = small(name).double()
+    side, shifts = 8 * network.stride + 2 * network.receptive_radius, []
+    x = torch.rand(1, network.in_channels, side, side, dtype=torch.float64)
+    level = (torch.ones(1, 1, side, side).double(),) if network.needs_noise_level else ()
+    with torch.no_grad():
+        whole = network(x, *level)
+        for shift in range(1, network.stride + 1):
+            moved = network(*(v.roll((-shift, -shift), (-2, -1)) for v in (x, *level)))
+            middle = slice(network.receptive_radius + shift, -network.receptive_radius - shift)
+            back = moved.roll((shift, shift), (-2, -1))
+            if torch.allclose(back[..., middle, middle], whole[..., middle, middle]):
+                shifts.append(shift)
+    assert shifts == [network.stride]
 
 
 def test_a_network_with_several_outputs_returns_each_in_float32():

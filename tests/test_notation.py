@@ -1,6 +1,5 @@
 """The notation table, the pages' formulas and the library's names say the same."""
 
-import importlib.util
 import io
 import json
 import re
@@ -8,6 +7,7 @@ import tokenize
 from pathlib import Path
 
 import pytest
+import vbl_notation as notation
 
 ROOT = Path(__file__).parent.parent
 MATHJAX = ROOT / "book" / "_ext" / "assets" / "vendor" / "mathjax"
@@ -16,15 +16,6 @@ FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$]+?)\$", re.S)
 DOCSTRING_FORMULA = re.compile(r":math:`([^`]+)`")
 
 
-def load(path):
-    """Import a module of the book's machinery, which is no package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-notation = load(ROOT / "book" / "_ext" / "vbl_notation.py")
 GROUPS = notation.read_notation()
 SYMBOLS = [symbol for group in GROUPS for symbol in group["symbols"]]
 NAMES = [symbol["macro"] for symbol in SYMBOLS]

@@ -1,7 +1,5 @@
 """Restoring images of any size: tiles are invisible, memory is bounded, input is checked."""
 
-import math
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,20 +8,8 @@ from torch import nn
 
 import vbl
 from vbl.models import Restoration, supervised, vdir, vdn, virnet
-from vbl.networks import DnCNN, FFDNet, Network, ResUNet, RIRNet, SigmaNet, UNet
 from vbl.restoration import receptive_radius, restore, stride, tiles
 
-NETWORKS = {
-    "ResUNet": lambda: ResUNet(3, (2, 3), (1, 2)),
-    "deep ResUNet": lambda: ResUNet(4, (2, 2, 2), 1),
-    "flat ResUNet": lambda: ResUNet(3, (2,), 2),
-    "UNet": lambda: UNet(3, (2, 2, 2), 2),
-    "DnCNN": lambda: DnCNN(3, 2, 5),
-    "SigmaNet": lambda: SigmaNet(3, 2, 4, 1),
-    "FFDNet": lambda: FFDNet(3, 2, 4),
-    "RIRNet": lambda: RIRNet(3, 2, 2, 1),
-    "RIRNet on sub-images": lambda: RIRNet(3, 2, 1, 2, shrink=2),
-}
 MODELS = {
     "VIRNet": lambda: virnet.VIRNet(
         virnet.Config(sigma_width=4, sigma_depth=3, widths=(4, 6), blocks=1)
@@ -39,9 +25,9 @@ MODELS = {
 SIZES = st.integers(1, 70)
 
 
-def make(builders: dict, name: str) -> nn.Module:
+def make(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return builders[name]().eval()
+    return MODELS[name]().eval()
 
 
 def picture(height: int, width: int, *, channels: int = 3, batch: int = 1) -> torch.Tensor:
@@ -69,49 +55,6 @@ class Recorder(nn.Module):
     def restore(self, y):
         self.seen.append(tuple(y.shape[-2:]))
         return Restoration(y, noise_std=y.mean(1, keepdim=True))
-
-
-def farthest(network: Network, row: int, side: int) -> int:
-    """How far the output at (row, row) looks, measured by its gradient.
-
-    All weights and inputs are positive: no activation is off and nothing cancels.
-    """
-    x = torch.ones(1, network.in_channels, side, side, dtype=torch.float64, requires_grad=True)
-    level = (torch.ones(1, 1, side, side).double(),) if network.needs_noise_level else ()
-    output = network(x, *level) + (x if network.needs_noise_level else 0)
-    (gradient,) = torch.autograd.grad(output[0, 0, row, row], x)
-    rows, columns = gradient[0].ne(0).any(0).nonzero().sub(row).abs().amax(0).tolist()
-    assert rows == columns
-    return rows
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_looks_exactly_as_far_as_it_says(name):
-    network = make(NETWORKS, name).double()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.abs_().add_(0.01)
-    radius, step = network.receptive_radius, network.stride
-    first = math.ceil(radius / step) * step
-    reach = {farthest(network, first + i, 2 * first + 2 * step) for i in range(step)}
-    assert max(reach) == radius
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_repeats_itself_after_its_stride_and_not_before(name):
-    network = make(NETWORKS, name).double()
-    side, shifts = 8 * network.stride + 2 * network.receptive_radius, []
-    x = torch.rand(1, network.in_channels, side, side, dtype=torch.float64)
-    level = (torch.ones(1, 1, side, side).double(),) if network.needs_noise_level else ()
-    with torch.no_grad():
-        whole = network(x, *level)
-        for shift in range(1, network.stride + 1):
-            moved = network(*(v.roll((-shift, -shift), (-2, -1)) for v in (x, *level)))
-            middle = slice(network.receptive_radius + shift, -network.receptive_radius - shift)
-            back = moved.roll((shift, shift), (-2, -1))
-            if torch.allclose(back[..., middle, middle], whole[..., middle, middle]):
-                shifts.append(shift)
-    assert shifts == [network.stride]
 
 
 @settings(deadline=None, max_examples=60)
@@ -142,7 +85,7 @@ def test_tiles_keep_every_pixel_once_and_begin_in_the_grid(height, width, size, 
 @settings(deadline=None, max_examples=6)
 @given(height=SIZES, width=SIZES, tile=st.integers(9, 40))
 def test_tiles_cannot_be_seen(name, ensemble, height, width, tile):
-    model, y = make(MODELS, name), picture(height, width)
+    model, y = make(name), picture(height, width)
     options = {"ensemble": ensemble, "device": "cpu", **told(name, y)}
     whole = restore(model, y, tile=100, **options)
     assert difference(restore(model, y, tile=tile, **options), whole) <= 1e-4
@@ -150,20 +93,20 @@ def test_tiles_cannot_be_seen(name, ensemble, height, width, tile):
 
 
 def test_a_tile_that_is_no_multiple_of_the_stride_has_its_margin():
-    model, y = make(MODELS, "FFDNet"), picture(1, 9)
+    model, y = make("FFDNet"), picture(1, 9)
     cut, whole = (restore(model, y, tile=n, device="cpu", **told("FFDNet", y)) for n in (9, 100))
     assert difference(cut, whole) <= 1e-4
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_tile_is_what_the_model_says_itself(name):
-    model, y = make(MODELS, name), picture(29, 23, batch=2)
+    model, y = make(name), picture(29, 23, batch=2)
     expected = model.restore(y, **told(name, y))
     assert difference(restore(model, y, device="cpu", **told(name, y)), expected) == 0
 
 
 def test_tiles_with_too_little_overlap_can_be_seen():
-    model, y = make(MODELS, "ResUNet"), picture(70, 70)
+    model, y = make("ResUNet"), picture(70, 70)
     whole, cut = (restore(model, y, tile=n, overlap=0, device="cpu") for n in (70, 32))
     assert difference(whole, cut) > 1e-3
 
@@ -179,7 +122,7 @@ def test_the_network_never_sees_more_than_a_tile_with_its_overlap():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_ensemble_turns_with_the_image(name):
-    model, y = make(MODELS, name), picture(24, 16)
+    model, y = make(name), picture(24, 16)
     plain, turned = (
         restore(model, v, ensemble=True, device="cpu", **told(name, v))
         for v in (y, y.rot90(1, (-2, -1)).flip(-1))
@@ -195,7 +138,7 @@ def test_the_ensemble_turns_with_the_image(name):
 
 
 def test_a_grey_image_is_restored_by_a_model_of_colours():
-    model, y = make(MODELS, "VIRNet"), picture(20, 31, channels=1)
+    model, y = make("VIRNet"), picture(20, 31, channels=1)
     restored = restore(model, y, tile=16, device="cpu")
     expected = model.restore(y.expand(-1, 3, -1, -1))
     assert restored.image.shape == restored.noise_std.shape == y.shape
@@ -212,7 +155,7 @@ def test_a_grey_model_restores_grey_images_only():
 
 @pytest.mark.parametrize("noise_std", [0.1, torch.full((40, 30), 0.1), torch.full((1, 1), 0.1)])
 def test_the_noise_level_is_a_number_or_a_map(noise_std):
-    model, y = make(MODELS, "FFDNet"), picture(40, 30)
+    model, y = make("FFDNet"), picture(40, 30)
     expected = model.restore(y, noise_std=torch.tensor(0.1))
     restored = restore(model, y, noise_std=noise_std, tile=16, device="cpu")
     torch.testing.assert_close(restored.image, expected.image)
@@ -233,7 +176,7 @@ def test_the_noise_level_is_a_number_or_a_map(noise_std):
 )
 def test_options_that_do_not_fit_are_refused(name, options, said):
     with pytest.raises(ValueError, match=said):
-        restore(make(MODELS, name), picture(9, 9), **options)
+        restore(make(name), picture(9, 9), **options)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +192,7 @@ def test_options_that_do_not_fit_are_refused(name, options, said):
 )
 def test_what_is_no_image_is_refused(image, said):
     with pytest.raises(ValueError, match=f"image: expected float32 .*{said}"):
-        restore(make(MODELS, "DnCNN"), image)
+        restore(make("DnCNN"), image)
 
 
 def test_a_model_that_does_not_restore_is_refused():
@@ -272,7 +215,7 @@ def test_a_model_of_unknown_reach_needs_an_overlap_only_where_there_are_tiles():
 
 
 def test_the_reach_of_a_model_is_that_of_its_networks_one_after_the_other():
-    model = make(MODELS, "VIRNet")
+    model = make("VIRNet")
     assert receptive_radius(model) == 12 + 3 and stride(model) == 2
 
 
@@ -293,7 +236,7 @@ def test_a_bar_counts_tiles_unless_pages_are_rendered(capsys, monkeypatch):
 
 
 def test_a_restoration_can_be_trained_on():
-    restored = restore(make(MODELS, "VIRNet"), picture(8, 8), device="cpu").image
+    restored = restore(make("VIRNet"), picture(8, 8), device="cpu").image
     weight = torch.ones(1, requires_grad=True)
     (weight * restored).sum().backward()
     assert weight.grad is not None

@@ -110,7 +110,8 @@ def test_an_installed_package_does_not_ship_into_itself(workshop, monkeypatch):
 
 
 def test_the_committed_page_is_the_one_that_would_be_written():
-    assert (checkpoints.FOLDER / "README.md").read_text() == readme()
+    remedy = "run: python -m vbl.training.shipping"
+    assert (checkpoints.FOLDER / "README.md").read_text() == readme(), remedy
 
 
 def test_every_committed_checkpoint_loads_by_name_and_fits_its_index():

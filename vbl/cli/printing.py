@@ -29,7 +29,8 @@ from vbl.utils import DATA, bf16_pays
 def report_lines(report: Report) -> Iterator[str]:
     """Scores of each picture and of each of several kernels, and the protocol."""
     options = [option_text(*option) for option in report.options.items()]
-    yield f"{report.model} on {report.dataset}: {', '.join(options) or 'pairs as they are'}"
+    without = "pairs as they are" if PROTOCOLS[report.protocol].degrade is None else report.protocol
+    yield f"{report.model} on {report.dataset}: {', '.join(options) or without}"
     yield f"\n{'':24} {'PSNR':>7} {'SSIM':>7}"
     for row in report.per_image:
         yield _score_line(row["name"], row)

@@ -1,4 +1,21 @@
-"""`Restoration`, the result of every model, and checks of configurations."""
+"""What a model must have; `Restoration`, the result of every model; checks of configurations.
+
+A model is an ``nn.Module`` with
+
+- a constructor whose only argument is a dataclass, kept as ``config``: loading weights needs it;
+- ``forward(batch, generator=...)``, which returns the `vbl.probability.Elbo` of a
+  `vbl.degradations.Degraded`;
+- ``objectives()``: objective -> {name: network that it trains}. Most models have one objective,
+  "bound". A model with a discriminator has a second one, for which ``forward`` is called with
+  ``objective=`` the name. A parameter outside these networks is not trained;
+- ``restore(y)``, which returns a `Restoration`; ``restore(y, noise_std)`` if a network of it needs
+  the noise level. Images are restored in tiles if its networks have a ``receptive_radius``
+  (`vbl.networks.Network`).
+
+It may have ``infer(y)``, whose result for the whole image is passed to ``restore(y, inferred=...)``
+with each tile; ``restoring``, the networks applied to tiles, if others are not; and
+``config.scale``, the factor of super-resolution.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

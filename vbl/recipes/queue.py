@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from vbl.recipes import RECIPES, Recipe
 
 # A factor of 3 shows nothing that those of 2 and 4 do not.
-SHIP = tuple(name for name in RECIPES if name != "virnet-sr-x3")
+SHIP = tuple(
+    name for name, recipe in RECIPES.items() if "ship" in recipe.presets and name != "virnet-sr-x3"
+)
 
 # Most important for the book first. Of the other recipes the preset "ship" is enough.
 PAPER = (

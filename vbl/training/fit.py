@@ -5,10 +5,8 @@
     run = fit("resunet", preset="quick")
     run.model.restore(y).image
 
-A model must have ``forward(batch, generator=...)`` returning its `vbl.probability.Elbo`,
-``restore(y)``, and ``objectives()``: objective -> {name: network that it trains}.
-Most models have one objective, "bound". A model with a discriminator has a second one, for which
-its forward is called with ``objective=`` the name; the loop alternates between them.
+`vbl.models.model` says what a model must have. With two objectives the loop alternates between
+them.
 
 A step is a pure function of weights, seed and step number, so a resumed run gives the same result
 as an uninterrupted one.

@@ -1,7 +1,8 @@
 """Training of the queue, and adding finished runs to the shipped checkpoints.
 
 ``data/checkpoints`` has, for each checkpoint, its weights (``NAME.safetensors``) and the log of
-its training (``NAME.jsonl``); ``index.json`` has their hashes; ``README.md`` is written from it.
+its training (``NAME.jsonl``); ``index.json`` has their hashes. ``README.md`` is written from it and
+from the queue, when a checkpoint is shipped or by ``python -m vbl.training.shipping``.
 """
 
 import json
@@ -210,3 +211,7 @@ def _terms(name: str) -> str:
         return "photographs of installed packages (their licences: see the catalogue), dead leaves"
     entry = CATALOG[name]
     return ". ".join(filter(None, (entry.about, entry.licence, entry.citation))) + "."
+
+
+if __name__ == "__main__":
+    _write(checkpoints.FOLDER / "README.md", readme())
