@@ -49,7 +49,7 @@ def test_ffdnet_must_be_told_the_noise_level(batch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"network": "UNet"}, "expected one of ResUNet, DnCNN, FFDNet"),
+        ({"network": "UNet"}, "expected one of 'ResUNet', 'DnCNN', 'FFDNet'"),
         ({"eps0_sq": 0.0}, "positive variance"),
     ],
 )

@@ -114,7 +114,7 @@ def test_every_task_restores_to_the_size_of_the_original(choices, size):
             {"conditioning": "estimate", "known": "kernel"},
             "conditioning: an 'estimate' is of noise or quality",
         ),
-        ({"restorer": "FFDNet", "scale": 2}, "FFDNet is told something and does not enlarge"),
+        ({"restorer": "FFDNet", "scale": 2}, "FFDNet has a conditioning and does not enlarge"),
     ],
 )
 def test_choices_that_do_not_fit_are_refused(choices, said):

@@ -81,10 +81,10 @@ def test_a_small_vdn_may_have_virnets_restorer(batch):
     torch.manual_seed(0)
     config = Config(network="ResUNet", widths=(4, 8), sigma_width=4)
     assert VDN(config).to(batch.y)(batch).total.isfinite().all()
-    with pytest.raises(ValueError, match="network: expected 'UNet' or 'ResUNet', got 'DnCNN'"):
+    with pytest.raises(ValueError, match="network: expected one of 'UNet', 'ResUNet'; got 'DnCNN'"):
         Config(network="DnCNN")
 
 
 def test_an_unknown_xi_is_refused():
-    with pytest.raises(ValueError, match="'filtered' or 'true'"):
+    with pytest.raises(ValueError, match="xi: expected one of 'filtered', 'true'"):
         Config(xi="guessed")

@@ -108,13 +108,18 @@ def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any
     """
     asked = json.loads(json.dumps(asked))  # as JSON holds it: tuples are lists
     earlier = json.loads(json.dumps(earlier))
-    for plan in (earlier, asked):
-        plan["settings"] = {k: v for k, v in plan["settings"].items() if v is not None}
     for key in asked:
-        if key not in ("bf16", "shards") and earlier.get(key, asked[key]) != asked[key]:
+        before, now = _without_none(earlier.get(key, asked[key])), _without_none(asked[key])
+        if key not in ("bf16", "shards") and before != now:
             found = f"{earlier[key]!r} where {asked[key]!r} was asked for"
             raise ValueError(f"{folder} holds another run: its {key} is {found}")
     return earlier
+
+
+def _without_none(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: item for key, item in value.items() if item is not None}
 
 
 class Journal:
