@@ -35,7 +35,9 @@ def _excess(p: Tensor, q: Tensor) -> Tensor:
     """r - 1 - log r >= 0 for r = p/q, in float64 for the cancellation near r = 1."""
     p, q, dtype = p.double(), q.double(), p.dtype
     u = (p - q) / q  # r - 1, from a difference that is exact where p and q are close
-    return (u - u.log1p()).to(dtype)
+    near = u.abs() < 0.5
+    small = torch.where(near, u, 0.0)  # keeps the unused branch's gradient finite
+    return torch.where(near, small - small.log1p(), u - (p / q).log()).to(dtype)
 
 
 def inverse_gamma_log_prob(x: Real, shape: Real, scale: Real) -> Tensor:
