@@ -185,7 +185,7 @@ class LUDVAE(nn.Module):
 
     @property
     def restoring(self) -> nn.ModuleList:
-        """The networks that restoration and generation use: all but the noise encoder."""
+        """The networks that restoration and generation use, which are all but the noise encoder."""
         return nn.ModuleList([self.content, self.decoder])
 
     # 1. Generative model

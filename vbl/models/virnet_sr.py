@@ -113,7 +113,7 @@ class Config:
 
     @property
     def alpha0(self) -> float:
-        """p²/2: the noise prior's shape is alpha0 - 1."""
+        """p²/2, the noise prior's shape plus 1."""
         return self.p**2 / 2
 
 

@@ -40,7 +40,7 @@ class Job:
 
     @property
     def large(self) -> bool:
-        """Whether it needs a GPU and has float16 weights: if it has the paper's size."""
+        """Whether it has the paper's size, so that it needs a GPU and ships float16 weights."""
         return self.preset == "paper"
 
 
