@@ -76,7 +76,7 @@ def _spans(length: int, size: int, overlap: int, stride: int) -> Iterator[tuple[
 
 
 def networks_in(model: nn.Module) -> list[Network]:
-    """All `Network`s inside a model."""
+    """Every `Network` inside a model."""
     return [module for module in model.modules() if isinstance(module, Network)]
 
 
