@@ -35,7 +35,7 @@ class Network(nn.Module):
 
 
 def use_bf16(model: nn.Module, bf16: bool) -> None:
-    """Set whether the `Network`s inside `model` compute in bfloat16."""
+    """Set whether every `Network` inside `model` computes in bfloat16."""
     for module in model.modules():
         if isinstance(module, Network):
             module.bf16 = bf16
