@@ -143,7 +143,7 @@ class Restore:
 
     photos: Annotated[Positional[tuple[Path, ...]], says("PHOTO ...")]
     out: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
-    model: Annotated[str, arg(metavar="MODEL")] = "virnet-denoise"
+    model: Annotated[str, arg(metavar="MODEL")] = "virnet-photo"
     sigma: Annotated[float | None, says("X")] = None
     tile: Annotated[int, arg(metavar="N")] = 512
     ensemble: Flag = False
