@@ -24,11 +24,6 @@ FOLDERS = {
 }
 
 
-# Its classes are what `vbl --help` prints; elsewhere only its exception is named.
-COMMANDS = "vbl.cli.commands"
-EXCEPTION = ["```{eval-rst}", f".. autoexception:: {COMMANDS}.UsageError", "```", ""]
-
-
 def automodule(name, *options):
     """Return the lines that document a module."""
     indented = [f"   :{option}:" for option in options]
@@ -37,10 +32,7 @@ def automodule(name, *options):
 
 def module(name):
     """Return the lines of a module's section."""
-    title = [f"### `{name}`", ""]
-    if name == COMMANDS:
-        return [*title, *automodule(name), *EXCEPTION]
-    return [*title, *automodule(name, "members")]
+    return [f"### `{name}`", "", *automodule(name, "members")]
 
 
 def reference(library):
