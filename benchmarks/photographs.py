@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from vbl.degradations import awgn
 from vbl.degradations.jpeg import through_jpeg
 from vbl.evaluation import load_result, psnr, save_result
-from vbl.images import ImageSet, open_dataset
+from vbl.images import ImageSet, grey, open_dataset
 from vbl.models import load
 from vbl.restoration import restore
 from vbl.utils import seeded
@@ -29,12 +29,12 @@ MODELS = ("resunet", "vdn-denoise", "virnet-denoise", "virnet-denoise-real", "vi
 
 def files(x: Tensor, number: int) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Kind of file, what is read from it, and the clean picture."""
-    grey = (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    y, y_grey = (awgn(v, STD, generator=seeded("cpu", number)).y.clamp(0, 1) for v in (x, grey))
+    x_grey = grey(x)
+    y, y_grey = (awgn(v, STD, generator=seeded("cpu", number)).y.clamp(0, 1) for v in (x, x_grey))
     yield "PNG", (255 * y).round() / 255, x
     for subsampling in ("4:4:4", "4:2:0"):
         yield f"JPEG 95 {subsampling}", through_jpeg(y[0], 95, subsampling)[None], x
-    yield "grey PNG", ((255 * y_grey).round() / 255).repeat(1, 3, 1, 1), grey.repeat(1, 3, 1, 1)
+    yield "grey PNG", ((255 * y_grey).round() / 255).repeat(1, 3, 1, 1), x_grey.repeat(1, 3, 1, 1)
 
 
 def row(name: str, pictures: ImageSet) -> dict[str, dict[str, float]]:

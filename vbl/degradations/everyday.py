@@ -11,6 +11,7 @@ from vbl.degradations.kernels import gaussian_kernel
 from vbl.degradations.noise import noniid
 from vbl.degradations.noise_maps import training_noise_map
 from vbl.degradations.operators import blur
+from vbl.images import grey
 from vbl.utils import randn_like
 
 WHITE, SMOOTHED = 0.45, 0.15  # shares of the kinds of noise; the rest are photographs
@@ -44,10 +45,10 @@ def everyday(x: Float[Tensor, "b c h w"], *, generator: torch.Generator | None =
         if (mine := kind == number).any():
             pair = degrade(x[mine], generator=generator)
             y[mine], clean[mine] = pair.y, pair.x
-    grey = _chosen(GREY, x, generator)
-    y, clean = (torch.where(grey, _luma(v).expand_as(v), v) for v in (y, clean))
+    is_grey = _chosen(GREY, x, generator)
+    y, clean = (torch.where(is_grey, grey(v).expand_as(v), v) for v in (y, clean))
     u = torch.rand(3, len(x), generator=generator, device=x.device).tolist()
-    stored = [_stored(y[i], *(row[i] for row in u), bool(grey[i])) for i in range(len(y))]
+    stored = [_stored(y[i], *(row[i] for row in u), bool(is_grey[i])) for i in range(len(y))]
     return Degraded(torch.stack(stored), clean)
 
 
@@ -60,9 +61,9 @@ def recoloured(
         x: RGB images (B, 3, H, W) in [0, 1].
         generator: Source of randomness.
     """
-    grey, n = _luma(x), len(x)
+    without, n = grey(x), len(x)
     saturation = 0.7 + 1.8 * torch.rand(n, 1, 1, 1, generator=generator, device=x.device)
-    vivid = (grey + saturation * (x - grey)).clamp(0, 1)
+    vivid = (without + saturation * (x - without)).clamp(0, 1)
     x = torch.where(_chosen(0.5, x, generator), vivid, x)
     order = torch.rand(n, 3, generator=generator, device=x.device).argsort(1)
     permuted = x.gather(1, order.view(n, 3, 1, 1).expand_as(x))
@@ -103,19 +104,13 @@ def _chosen(share: float, x: Tensor, generator: torch.Generator | None) -> Tenso
     return torch.rand(len(x), generator=generator, device=x.device).view(-1, 1, 1, 1) < share
 
 
-def _luma(x: Tensor) -> Tensor:
-    """The luma of JPEG, full range (B, 1, H, W)."""
-    weight = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    return (x * weight).sum(1, keepdim=True)
-
-
-def _stored(image: Tensor, how: float, quality: float, chroma: float, grey: bool) -> Tensor:
+def _stored(image: Tensor, how: float, quality: float, chroma: float, is_grey: bool) -> Tensor:
     """An image (3, H, W) as it is read from its file, for three numbers from U(0, 1)."""
     if how >= COMPRESSED + STORED:
         return image
     image = image.clamp(0, 1)
     if how >= COMPRESSED:
         return (255 * image).round() / 255
-    part = image[:1] if grey else image
+    part = image[:1] if is_grey else image
     subsampling = "4:2:0" if chroma < SUBSAMPLED else "4:4:4"
     return through_jpeg(part, int(75 + 25 * quality), subsampling).expand_as(image)

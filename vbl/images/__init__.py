@@ -1,7 +1,7 @@
 """Pictures: files, sets, crops, colour, synthetic images; float32 ``(B, C, H, W)`` in [0, 1]."""
 
 from vbl.images.catalog import CATALOG, PHOTOGRAPHS
-from vbl.images.colour import linear_to_srgb, luma, srgb_to_linear
+from vbl.images.colour import grey, linear_to_srgb, luma, srgb_to_linear
 from vbl.images.crops import Pixels, pack, random_crops
 from vbl.images.datasets import (
     DataUnavailable,

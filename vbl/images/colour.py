@@ -13,6 +13,12 @@ def luma(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     return 16 / 255 + (weight * x).sum(1, keepdim=True)
 
 
+def grey(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """BT.601 luma at full range, as in JPEG: black is 0, white 1."""
+    weight = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (x * weight).sum(1, keepdim=True)
+
+
 def srgb_to_linear(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """The inverse sRGB transfer curve (IEC 61966-2-1): values in [0, 1] to linear light."""
     return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0) + 0.055) / 1.055) ** 2.4)
