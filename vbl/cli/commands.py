@@ -24,7 +24,7 @@ def says(metavar: str) -> Any:
 
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
-Device = Annotated[str | None, says("cpu|cuda")]
+Device = Annotated[str | None, says("auto|cpu|cuda|cuda:1|mps")]
 Text = Annotated[str | None, says("NAME")]
 Number = Annotated[int | None, says("N")]
 Folder = Annotated[Path | None, says("FOLDER")]
@@ -125,54 +125,68 @@ class Train:
 class Restore:
     """Restore photographs of any size, and show the noise that was inferred.
     $ vbl restore night.jpg -o out
+    $ vbl restore holidays -r -o out --format jpg
     $ vbl restore a.png b.png -o out --model ffdnet --sigma 25
 
     Writes night_restored.png, night_side_by_side.png and what the model infers: the noise's
     standard deviation, night_noise_std.png and .npy, and the blur, night_kernel.png and .json.
+    What has been restored before is not restored again.
 
     Attributes:
-        photos: PNG, JPEG, TIFF, BMP, GIF or WebP.
-        out: Folder for what is written.
+        photos: Files, folders, quoted patterns, or - for standard input.
+        out: A folder, or for one photograph the file that it becomes; - for standard output.
         model: A name that vbl info lists, a .safetensors file or the folder of a run.
         sigma: Noise level from 0 to 255, for a model that must be told.
+        format: png, jpg, tif, webp or avif; png, and tif for floating point, unless given.
+        recursive: Look into the folders of folders.
         tile: Side of the tiles in which a large photograph is restored; smaller takes less memory.
         ensemble: Average over the eight rotations and reflections.
+        full_range: Scale a picture by its own smallest and largest value.
+        strip: Leave out the colour profile, EXIF, the resolution and the date.
+        max_pixels: Refuse larger pictures.
+        skip_existing: It is no error that the only photograph has been restored before.
         overwrite: Replace what is there of the names that are written; else it is refused.
+        quiet: Print errors only.
+        threads: Of the CPU; all its cores unless given.
         device: A GPU where there is one, unless given.
     """
 
     photos: Annotated[Positional[tuple[Path, ...]], says("PHOTO ...")]
-    out: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+    out: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER|FILE")]
     model: Annotated[str, arg(metavar="MODEL")] = "virnet-photo"
     sigma: Annotated[float | None, says("X")] = None
+    format: Annotated[str | None, says("FORMAT")] = None
+    recursive: Annotated[bool, arg(aliases=["-r"], help_behavior_hint="")] = False
     tile: Annotated[int, arg(metavar="N")] = 512
     ensemble: Flag = False
+    full_range: Annotated[bool, arg(name="range", help_behavior_hint="")] = False
+    strip: Flag = False
+    max_pixels: Annotated[int, arg(metavar="N")] = 250_000_000
+    skip_existing: Flag = False
     overwrite: Flag = False
+    quiet: Flag = False
+    threads: Number = None
     device: Device = None
 
     def run(self) -> None:
         """Restore what can be restored; name the others at the end."""
-        from vbl.cli.photos import check_restoration, restore_file
+        import torch
+
+        from vbl.cli.batch import restore_batch
         from vbl.models import load
 
         if not self.photos:
             raise UsageError("restore: expected at least one PHOTO")
-        model = load(_weights(self.model))
-        options = {field.name: getattr(self, field.name) for field in fields(self)[3:]}
-        check_restoration(model, self.photos, self.out, **options)
-        self.out.mkdir(parents=True, exist_ok=True)
-        failed = []
-        for photo in self.photos:
-            try:
-                print(restore_file(model, photo, self.out, **options))
-            except (ValueError, OSError) as reason:
-                if len(self.photos) == 1:
-                    raise
-                failed.append(str(photo))
-                print(f"vbl: error: {' '.join(str(reason).split())}", file=sys.stderr)
-        if failed:
-            count = f"{len(failed)} of {len(self.photos)} photographs"
-            raise ValueError(f"{count} could not be restored: {', '.join(failed)}")
+        if self.threads is not None:
+            if self.threads < 1:
+                raise ValueError(f"threads: expected at least one, got {self.threads}")
+            torch.set_num_threads(self.threads)
+        names = [field.name for field in fields(self)]
+        for own in ("photos", "out", "model", "format", "threads"):
+            names.remove(own)
+        options = {name: getattr(self, name) for name in names}
+        suffix = f".{self.format.lower().lstrip('.')}" if self.format else ""
+        restore_batch(load(_weights(self.model)), self.photos, self.out, suffix=suffix, **options)
 
 
 @dataclass(frozen=True, kw_only=True)

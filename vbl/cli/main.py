@@ -1,15 +1,17 @@
 """The entry point of the command line.
 
 Exit codes: 0; 1 for an error, one line on stderr (VBL_DEBUG=1 shows its traceback); 2 for invalid
-arguments; 130 after Ctrl-C.
+arguments; 130 after Ctrl-C; 143 and 129 after SIGTERM and SIGHUP.
 """
 
 import os
 import re
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from textwrap import shorten
 
@@ -27,12 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the name of the program; by default those of the process.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _signals_as_exits():
             warnings.showwarning = _show_warning
             code = parse(argv).run()
         sys.stdout.flush()  # raises for a closed pipe here, not at exit
         return code or 0
-    except SystemExit as end:  # help was asked for
+    except SystemExit as end:  # help was asked for, or a signal came
         return int(end.code or 0)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
@@ -63,6 +65,27 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         if not end.code:
             raise
         raise UsageError(_unboxed(box.getvalue())) from None
+
+
+@contextmanager
+def _signals_as_exits() -> Iterator[None]:
+    """Leave by an exception after SIGTERM or SIGHUP, so that temporary files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    heard = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, leave) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _unboxed(box: str) -> str:

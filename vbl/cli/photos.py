@@ -1,91 +1,100 @@
-"""Restoration of photographs from files to files, with the inferred noise and blur.
+"""Restoration of one photograph from file to files, with the inferred noise and blur.
 
 For ``night.jpg`` it writes ``night_restored.png``, ``night_side_by_side.png`` and, if the model
 infers a noise map, the standard deviations ``night_noise_std.npy``, float32 (1 or 3, H, W) in the
 units of an image in [0, 1], and ``night_noise_std.png``, a plot. If it infers a blur kernel:
 ``night_kernel.png``, a plot, and ``night_kernel.json``, the kernel with its parameters and, if that
 is one number, the standard deviation of the noise.
+
+Rows are read, restored and written in bands: memory does not depend on the height.
 """
 
+import filecmp
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vbl.cli.drafts import draft_prefix
 from vbl.figures import NOISE_COLOURS, show_kernels, show_maps, use_style
-from vbl.images import read, write
+from vbl.images import Picture, open_picture
+from vbl.images.picture_writer import PictureWriter, check_format
 from vbl.models import Restoration
-from vbl.restoration import is_told, restore
-from vbl.utils import complete_or_absent, find_device
+from vbl.restoration import restore_bands, scale_of
+from vbl.utils import complete_or_absent
 
 SHOWN = 640  # largest side of a photograph in a figure, in pixels
+ENDINGS = ("side_by_side.png", "noise_std.npy", "noise_std.png", "kernel.png", "kernel.json")
 
 
-def check_restoration(
-    model: nn.Module,
-    photos: Sequence[Path],
-    folder: Path,
-    *,
-    sigma: float | None,
-    tile: int,
-    device: Any,
-    **others: Any,
-) -> None:
-    """Check options, as in `restore_file`, before any photograph is restored.
+@dataclass(frozen=True)
+class Job:
+    """A photograph and where its restoration goes.
 
-    Raises:
-        ValueError: When an option does not fit, two photographs would become one file, or one
-            would be overwritten by what another becomes.
+    Attributes:
+        photo: The file.
+        restored: The file that it becomes; None for standard output.
+        others: What else may be written, by its ending; empty if only the picture is wanted.
+        suffix: Of the format of the restored picture; "" for PNG, and TIFF for floating point.
     """
-    find_device(device)
-    name = type(model).__name__
-    if is_told(model) and sigma is None:
-        raise ValueError(f"sigma: {name} must be told the noise level, from 0 to 255")
-    if sigma is not None and not is_told(model):
-        raise ValueError(f"sigma: {name} is not told the noise level, got {sigma:g}")
-    if sigma is not None and not 0 <= sigma <= 255:
-        raise ValueError(f"sigma: expected a noise level from 0 to 255, got {sigma:g}")
-    if tile < 1:
-        raise ValueError(f"tile: expected a side of at least one pixel, got {tile}")
-    first: dict[str, Path] = {}
-    for photo in photos:
-        other = first.setdefault(photo.stem.casefold(), photo)
-        if other is not photo:
-            both = f"{other} and {photo} would both become {photo.stem}_restored.png"
-            raise ValueError(f"{both}: restore them into different folders")
-    given = {photo.resolve() for photo in photos}
-    for photo in photos:
-        if taken := [path for path in _outputs(photo, folder) if path.resolve() in given]:
-            clash = f"{photo} would become {taken[0]}, which is to be restored itself"
-            raise ValueError(f"{clash}: give another folder")
+
+    photo: Path
+    restored: Path | None
+    others: Mapping[str, Path]
+    suffix: str = ""
+
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that may be written."""
+        return [*([self.restored] if self.restored else []), *self.others.values()]
+
+
+def job_for(photo: Path, folder: Path, stem: str, suffix: str = "") -> Job:
+    """The job that writes everything about a photograph into a folder."""
+    others = {ending: folder / f"{stem}_{ending}" for ending in ENDINGS}
+    return Job(photo, folder / f"{stem}_restored{suffix or '.png'}", others, suffix)
 
 
 def restore_file(
     model: nn.Module,
-    photo: Path,
-    folder: Path,
+    job: Job,
     *,
     sigma: float | None = None,
     overwrite: bool = False,
+    strip: bool = False,
+    full_range: bool = False,
+    max_pixels: int,
+    progress: Callable[[float], None] | bool = False,
     **options: Any,
 ) -> str:
     """Restore one photograph; all of its files are written, or none.
 
+    Transparency is kept as it is, and so are the depth, the colour profile, EXIF, the resolution
+    and the date of the file.
+
     Args:
         model: A model with a method ``restore``.
-        photo: The file.
-        folder: An existing folder for the output.
+        job: The photograph and its destinations, in existing folders.
         sigma: Noise level, 0 to 255, for a model that needs it.
         overwrite: Replace files of the names that are written; no other file is touched.
-        options: Options of `vbl.restoration.restore`.
+        strip: Leave out profile, EXIF, resolution and date.
+        full_range: Scale the picture by its own smallest and largest value.
+        max_pixels: Of the photograph; a larger one is refused.
+        progress: As of `vbl.restoration.restore_bands`.
+        options: Further options of it.
 
     Returns:
         A line with the restored file and a summary of the inferred noise and blur.
@@ -93,25 +102,34 @@ def restore_file(
     Raises:
         UnreadableImage: When the file is not a picture.
         FileExistsError: When an output file exists and `overwrite` is false.
-        ValueError: When the restored values are not finite.
+        ValueError: When the restored values are not finite, or do not fit the format.
         OSError: When a file cannot be written.
     """
-    always = _outputs(photo, folder)[:2]
-    _check_absent(always, overwrite)  # before the work
+    picture = open_picture(job.photo, max_pixels=max_pixels, full_range=full_range)
+    job = _in_its_format(job, picture)
+    check_format(picture, job.suffix, scale_of(model))
+    _check_absent([job.restored] if job.restored else [], overwrite)  # before the work
     noise_std = None if sigma is None else sigma / 255
-    with TemporaryDirectory(prefix=".vbl-restore-", dir=folder) as drafts:
-        y = read(photo)
-        restored = restore(model, y, noise_std=noise_std, progress=photo.name, **options)
-        small = _shrunk(y)
-        del y  # 0.3 GB for 24 megapixels, not needed while the files are written
-        _write(restored, small, _outputs(photo, Path(drafts)))
-        pairs = zip(_outputs(photo, Path(drafts)), _outputs(photo, folder), strict=True)
-        written = {draft: path for draft, path in pairs if draft.exists()}
-        _check_absent(written.values(), overwrite)
-        for draft, path in written.items():
-            draft.replace(path)
-    inferred = _noise(restored.noise_std) + _blur(restored)
-    return f"{always[0]}{inferred}"
+    home = job.restored.parent if job.restored else None
+    with TemporaryDirectory(prefix=draft_prefix(), dir=home) as drafts:
+        work = _Work(Path(drafts), picture, job, scale_of(model))
+        bands = restore_bands(model, picture, noise_std=noise_std, progress=progress, **options)
+        for rows, band in bands:
+            work.add(rows, band)
+        written = work.finish(strip=strip)
+        if job.restored is None:
+            with written["restored"].open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            return f"-{work.summary()}"
+        _publish(written, job, overwrite)
+        return f"{job.restored}{work.summary()}"
+
+
+def _in_its_format(job: Job, picture: Picture) -> Job:
+    """The job with the format that it leaves open: PNG, or TIFF for floating point."""
+    if job.suffix or picture.depth != "float" or job.restored is None:
+        return Job(job.photo, job.restored, job.others, job.suffix or ".png")
+    return Job(job.photo, job.restored.with_suffix(".tif"), job.others, ".tif")
 
 
 def _check_absent(paths: Iterable[Path], overwrite: bool) -> None:
@@ -120,52 +138,113 @@ def _check_absent(paths: Iterable[Path], overwrite: bool) -> None:
         raise FileExistsError(f"{there[0]} exists: give --overwrite to replace it")
 
 
-ENDINGS = (
-    "restored.png",
-    "side_by_side.png",
-    "noise_std.npy",
-    "noise_std.png",
-    "kernel.png",
-    "kernel.json",
-)
+def _publish(written: Mapping[str, Path], job: Job, overwrite: bool) -> None:
+    """Move finished files to their places, the restored picture last.
+
+    One that is there with the same content is no obstacle: a run was killed between two of them.
+    """
+    targets = {draft: job.others[end] for end, draft in written.items() if end != "restored"}
+    targets[written["restored"]] = job.restored
+    news = {
+        draft: path
+        for draft, path in targets.items()
+        if not (path.is_file() and filecmp.cmp(draft, path, shallow=False))
+    }
+    _check_absent(news.values(), overwrite)
+    for draft, path in news.items():
+        draft.replace(path)
 
 
-def _outputs(photo: Path, folder: Path) -> tuple[Path, ...]:
-    return tuple(folder / f"{photo.stem}_{ending}" for ending in ENDINGS)
+class _Work:
+    """What is written about one photograph, band by band, into a folder of drafts."""
+
+    def __init__(self, folder: Path, picture: Picture, job: Job, scale: int):
+        self.folder, self.picture, self.job = folder, picture, job
+        self.writer = PictureWriter(folder / "rows.raw", picture, job.suffix, scale)
+        self.values: dict[str, Tensor] = {}  # about the whole picture
+        self.levels: list[
+            Tensor
+        ] = []  # of the noise in each band: lowest, share of the mean, highest
+
+    def add(self, rows: slice, band: Restoration) -> None:
+        """Take in some rows."""
+        self.writer.append(band.image)
+        share = (rows.stop - rows.start) / self.picture.height
+        for name, value in vars(band).items():
+            if name == "noise_std" and value is not None and value.numel() > 1:
+                self._add_map(rows, value[0].cpu(), share)
+            elif name != "image" and value is not None:
+                self.values[name] = self.values.get(name, 0) + share * value.cpu()
+
+    def _add_map(self, rows: slice, std: Tensor, share: float) -> None:
+        self.levels.append(torch.stack([std.min(), std.mean() * share, std.max()]))
+        if not self.job.others:
+            return
+        path, shape = self.path("noise_std.npy"), (len(std), *self.picture.shape[-2:])
+        mode = "r+" if path.exists() else "w+"
+        np.lib.format.open_memmap(path, mode, np.float32, shape=shape)[:, rows] = std.numpy()
+
+    def path(self, ending: str) -> Path:
+        """A draft; its name is short whatever the photograph is called."""
+        return self.folder / ending
+
+    def finish(self, *, strip: bool) -> dict[str, Path]:
+        """Write all files; return the drafts by their ending."""
+        restored = self.path(f"restored{self.job.suffix}")
+        self.writer.save(restored, strip=strip)
+        if not strip:
+            found = self.job.photo.stat()
+            os.utime(restored, ns=(found.st_atime_ns, found.st_mtime_ns))
+        with restored.open("rb") as file:
+            os.fsync(file.fileno())
+        if self.job.others:
+            self._draw()
+        ends = (end for end in self.job.others if self.path(end).exists())
+        return {"restored": restored} | {end: self.path(end) for end in ends}
+
+    def _draw(self) -> None:
+        height, width = self.picture.height, self.picture.width
+        std, kernel = None, self.values.get("kernel")
+        if self.levels:
+            array = np.load(self.path("noise_std.npy"), mmap_mode="r")
+            std = _shrunk(lambda rows: torch.from_numpy(array[:, rows].copy())[None], height, width)
+            std = std.mean(1, keepdim=True)
+        photo = _shrunk(lambda rows: self.picture[rows, :], height, width)
+        restored = _shrunk(self.writer.read_back, self.writer.height, self.writer.width)
+        with plt.rc_context():
+            use_style()
+            side_by_side = _side_by_side({"photograph": photo, "restored": restored}, std)
+            _save(side_by_side, self.path("side_by_side.png"))
+            if std is not None:
+                _save(show_maps({"inferred noise": std}), self.path("noise_std.png"))
+            if kernel is not None:
+                _save(show_kernels({"inferred kernel": kernel}), self.path("kernel.png"))
+        if kernel is not None:
+            with complete_or_absent(self.path("kernel.json")) as file:
+                file.write(json.dumps(_about_kernel(self.values), indent=2).encode())
+
+    def summary(self) -> str:
+        """The inferred noise and blur in words."""
+        return self._noise() + _blur(self.values.get("kernel_parameters"))
+
+    def _noise(self) -> str:
+        if "noise_std" in self.values:
+            return f": noise std {255 * self.values['noise_std'].item():.1f} (of 255)"
+        if not self.levels:
+            return ""
+        lows, means, highs = torch.stack(self.levels).unbind(1)
+        low, mean, high = (255 * v.item() for v in (lows.min(), means.sum(), highs.max()))
+        return f": noise std {mean:.1f}, from {low:.1f} to {high:.1f} (of 255)"
 
 
-def _write(restored: Restoration, photo: Tensor, outputs: Sequence[Path]) -> None:
-    """Write all outputs; `photo` is the downsampled photograph."""
-    path, side_by_side, array, drawn, kernel, about_kernel = outputs
-    write(path, restored.image.clamp_(0, 1))  # in place, to save memory
-    std = restored.noise_std
-    if std is not None and std.shape[-2:].numel() == 1:
-        std = None  # one value, not a map
-    if std is not None:
-        with complete_or_absent(array) as file:
-            np.save(file, std[0].cpu().numpy())
-        std = _shrunk(std).mean(1, keepdim=True)
-    with plt.rc_context():
-        use_style()
-        pictures = {"photograph": photo, "restored": _shrunk(restored.image)}
-        _save(_side_by_side(pictures, std), side_by_side)
-        if std is not None:
-            _save(show_maps({"inferred noise": std}), drawn)
-        if restored.kernel is not None:
-            _save(show_kernels({"inferred kernel": restored.kernel}), kernel)
-    if restored.kernel is not None:
-        with complete_or_absent(about_kernel) as file:
-            file.write(json.dumps(_about_kernel(restored), indent=2).encode())
-
-
-def _about_kernel(restored: Restoration) -> dict[str, Any]:
+def _about_kernel(values: Mapping[str, Tensor]) -> dict[str, Any]:
     """The content of ``kernel.json``; lengths in pixels of the restored image."""
-    about: dict[str, Any] = {"kernel": restored.kernel[0, 0].tolist()}
-    if restored.kernel_parameters is not None:
-        values = restored.kernel_parameters[0].tolist()
-        about |= dict(zip(("lambda1_sq", "lambda2_sq", "rho"), values, strict=True))
-    if restored.noise_std is not None and restored.noise_std[0].numel() == 1:
-        about["noise_std"] = restored.noise_std.item()
+    about: dict[str, Any] = {"kernel": values["kernel"][0, 0].tolist()}
+    if "kernel_parameters" in values:
+        parameters = values["kernel_parameters"][0].tolist()
+        about |= dict(zip(("lambda1_sq", "lambda2_sq", "rho"), parameters, strict=True))
+    if "noise_std" in values and values["noise_std"].numel() == 1:
+        about["noise_std"] = values["noise_std"].item()
     return about
 
 
@@ -197,24 +276,17 @@ def _save(figure: Figure, path: Path) -> None:
         plt.close(figure)
 
 
-def _shrunk(image: Tensor) -> Tensor:
-    """Downsampled to at most `SHOWN` pixels, by averages over squares."""
-    factor = math.ceil(max(image.shape[-2:]) / SHOWN)
-    return F.avg_pool2d(image, factor, ceil_mode=True).cpu()
+def _shrunk(rows: Callable[[slice], Tensor], height: int, width: int) -> Tensor:
+    """Downsampled to at most `SHOWN` pixels, by averages over squares, from rows (1, C, h, W)."""
+    factor = math.ceil(max(height, width) / SHOWN)
+    step = factor * math.ceil(256 / factor)
+    parts = (rows(slice(top, min(top + step, height))) for top in range(0, height, step))
+    return torch.cat([F.avg_pool2d(part, factor, ceil_mode=True) for part in parts], 2)
 
 
-def _blur(restored: Restoration) -> str:
-    if restored.kernel_parameters is None:
+def _blur(parameters: Tensor | None) -> str:
+    if parameters is None:
         return ""
-    lambda1_sq, lambda2_sq, rho = restored.kernel_parameters[0].tolist()
+    lambda1_sq, lambda2_sq, rho = parameters[0].tolist()
     widths = f"{math.sqrt(lambda1_sq):.2f} x {math.sqrt(lambda2_sq):.2f}"
     return f"; blur std {widths} pixels, correlation {rho:.2f}"
-
-
-def _noise(std: Tensor | None) -> str:
-    if std is None:
-        return ""
-    if std.numel() == 1:
-        return f": noise std {255 * std.item():.1f} (of 255)"
-    low, mean, high = (255 * value for value in (std.min(), std.mean(), std.max()))
-    return f": noise std {mean:.1f}, from {low:.1f} to {high:.1f} (of 255)"

@@ -14,6 +14,7 @@ from vbl.images.datasets import (
     photo,
     training_set,
 )
-from vbl.images.files import SUFFIXES, UnreadableImage, read, write
+from vbl.images.files import read, write
+from vbl.images.picture import SUFFIXES, Picture, UnreadableImage, open_picture
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page

@@ -11,5 +11,5 @@ from vbl.restoration.classical import (
 )
 from vbl.restoration.methods import CLASSICAL, Method, find_method, restorer_of
 from vbl.restoration.regions import restore_regions
-from vbl.restoration.restore import is_told, restore, scale_of
+from vbl.restoration.restore import is_told, restore, restore_bands, scale_of
 from vbl.restoration.tiling import networks_in, receptive_radius, stride, tiles

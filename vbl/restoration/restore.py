@@ -8,11 +8,15 @@
     vbl.restore("ffdnet", y, noise_std=25 / 255)        one that needs the noise level
 
 A large image is restored in tiles, so memory holds the image, the inferred maps, and the networks'
-features of one tile. Parameters of the whole image, such as its blur kernel, are inferred first.
+features of one tile; `restore_bands` needs only some rows of the image at a time. Parameters of
+the whole image, such as its blur kernel, are inferred first.
 """
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,45 +24,40 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from vbl.models import Restoration
-from vbl.networks import pad_to_multiple
-from vbl.restoration.tiling import Tile, networks_in, receptive_radius, stride, tiles
-from vbl.utils import find_device, is_static
+from vbl.networks import pad_to_multiple, use_bf16
+from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative, stride, tiles
+from vbl.utils import bf16_pays, find_device, is_static, keep_freed_memory
 
 MIDDLE = 1024  # side in pixels of the central crop from which parameters of the image are inferred
+BY_PIXEL = ("image", "noise_std")  # the maps of a Restoration
 
 
-def restore(
-    model: Any,
-    image: Tensor,
-    *,
-    tile: int = 512,
-    overlap: int | None = None,
-    ensemble: bool = False,
-    noise_std: float | Tensor | None = None,
-    device: Any = None,
-    progress: bool | str = False,
-) -> Restoration:
+@runtime_checkable
+class Pixels(Protocol):
+    """Images whose parts can be read, from top to bottom."""
+
+    shape: tuple[int, int, int, int]  # B, C, H, W
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Float[Tensor, "b c h w"]:
+        """The pixels of some rows and columns."""
+
+
+class _InMemory:
+    def __init__(self, image: Tensor):
+        self.image, self.shape = image, tuple(image.shape)
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Tensor:
+        return self.image[..., *part]
+
+
+def restore(model: Any, image: Tensor, **options: Any) -> Restoration:
     """Restore images of any size, tile by tile.
 
-    Tiles are cropped to their kept part, not blended. With an `overlap` of the receptive radius or
-    more, the result differs from that of the whole image by rounding only, less than 1e-4. With
-    less it differs along the edges of tiles: by at most 0.003 for half the radius of 36 pixels,
-    0.014 for a quarter and 0.14 without overlap, measured with ``resunet`` on a photograph with
-    noise of 25/255, in tiles of 128 (``benchmarks/tiling.py``).
-
     Args:
-        model: A model with a method ``restore``, or the name or file of a checkpoint. It is moved
-            to the device and put into evaluation mode.
+        model: A model with a method ``restore``, or the name or file of a checkpoint.
         image: Degraded images (B, C, H, W), float32, clean values in [0, 1]. Grey images (C = 1)
             are repeated to three channels for a colour model, and its output is averaged.
-        tile: The largest side of a tile, without its overlap.
-        overlap: Further pixels on each side of a tile; by default the receptive radius.
-        ensemble: Average over the image's eight rotations and reflections: slightly more accurate,
-            eight times slower.
-        noise_std: Standard deviation of the noise, for a model that needs it: a number, or
-            anything that expands to (B, 1, H, W).
-        device: "cpu" or "cuda"; by default a GPU if there is one.
-        progress: Show a bar over the tiles; a string is its label.
+        **options: Options of `restore_bands`.
 
     Returns:
         The restored images, s times as large for super-resolution, and what the model infers, on
@@ -72,19 +71,81 @@ def restore(
         DataUnavailable: When an author's weights are not on this machine.
     """
     _check_image(image)
-    target = find_device(device)
-    model = _find_model(model).eval().to(target)
-    level = _noise_level(model, image, noise_std)
-    pixels = _in_channels_of(model, image)
-    answer = (_ensemble if ensemble else _answer)(model, pixels, target)
-    parts = _tiles(model, image, tile, overlap)
-    label, hidden = progress if isinstance(progress, str) else None, not progress or is_static()
+    height, width = image.shape[-2:]
     results: dict[str, Tensor] = {}
-    with torch.no_grad(), tqdm(parts, label, unit="tile", disable=hidden) as bar:
-        for part in bar:
-            shown = (_cut(pixels, part, target), _cut(level, part, target))
-            _paste(results, answer(*shown), part, image)
+    for rows, band in restore_bands(model, _InMemory(image), **options):
+        part = (rows, slice(0, width))
+        _paste(results, band, Tile(part, part), (slice(0, height), slice(0, width)), image.device)
     return Restoration(**results)
+
+
+def restore_bands(
+    model: Any,
+    pixels: Pixels,
+    *,
+    tile: int = 512,
+    overlap: int | None = None,
+    ensemble: bool = False,
+    noise_std: float | Tensor | None = None,
+    device: Any = None,
+    bf16: bool | None = None,
+    progress: bool | str | Callable[[float], None] = False,
+) -> Iterator[tuple[slice, Restoration]]:
+    """Restore images from top to bottom, one row of tiles after the other.
+
+    Tiles are cropped to their kept part, not blended. With an `overlap` of the receptive radius or
+    more, the result differs from that of the whole image by rounding only, less than 1e-4 in
+    float32. With less it differs along the edges of tiles: by at most 0.003 for half the radius of
+    36 pixels, 0.014 for a quarter and 0.14 without overlap, measured with ``resunet`` on a
+    photograph with noise of 25/255, in tiles of 128 (``benchmarks/tiling.py``).
+
+    Args:
+        model: As in `restore`. It is moved to the device and put into evaluation mode.
+        pixels: The images.
+        tile: The largest side of a tile, without its overlap.
+        overlap: Further pixels on each side of a tile; by default the receptive radius.
+        ensemble: Average over the image's eight rotations and reflections: slightly more accurate,
+            eight times slower.
+        noise_std: Standard deviation of the noise, for a model that needs it: a number, or
+            anything that expands to (B, 1, H, W).
+        device: "cpu", "cuda", "cuda:1", "mps"; by default a GPU if there is one.
+        bf16: Whether networks compute in bfloat16; by default where that is faster. It differs from
+            float32 by about 0.001 of 1.
+        progress: Show a bar over the tiles, a string is its label; or call it with the share of
+            the image that each tile is.
+
+    Yields:
+        The rows, and what `restore` says about them, on the device of `pixels`.
+
+    Raises:
+        ValueError: As `restore`; likewise the others.
+    """
+    target = find_device(device)
+    keep_freed_memory()
+    model = _find_model(model).eval().to(target, memory_format=torch.channels_last)
+    use_bf16(model, bf16_pays(target) if bf16 is None else bf16)
+    level = _noise_level(model, pixels.shape, noise_std)
+    channels = _channels_of(model, pixels.shape[1])
+    answer = (_ensemble if ensemble else _answer)(model, pixels, channels, target)
+    parts = _tiles(model, pixels.shape, tile, overlap)
+    label, bar = (
+        progress if isinstance(progress, str) else None,
+        not callable(progress) and progress,
+    )
+    with tqdm(parts, label, unit="tile", disable=not bar or is_static()) as shown:
+        for _, row in groupby(shown, lambda part: part.kept[0].start):
+            results: dict[str, Tensor] = {}
+            for part in row:
+                y = pixels[part.seen]
+                noisy = y.to(target).expand(-1, channels, -1, -1)
+                told = None if level is None else level[..., *part.seen].to(target)
+                with torch.no_grad():
+                    restored = answer(noisy, told)
+                band = (part.kept[0], slice(0, pixels.shape[-1]))
+                _paste(results, _in_channels(restored, y.shape[1]), part, band, y.device)
+                if callable(progress):
+                    progress(1 / len(parts))
+            yield band[0], Restoration(**results)
 
 
 def scale_of(model: nn.Module) -> int:
@@ -116,7 +177,7 @@ def _find_model(model: Any) -> nn.Module:
     return found
 
 
-def _noise_level(model: nn.Module, image: Tensor, noise_std: Any) -> Tensor | None:
+def _noise_level(model: nn.Module, shape: tuple, noise_std: Any) -> Tensor | None:
     """The noise level as an input (B, 1, H, W), or None if the model needs none."""
     name = type(model).__name__
     if is_told(model) != (noise_std is not None):
@@ -124,28 +185,35 @@ def _noise_level(model: nn.Module, image: Tensor, noise_std: Any) -> Tensor | No
         raise ValueError(f"noise_std: {name} {rule}")
     if noise_std is None:
         return None
-    level = torch.as_tensor(noise_std, dtype=torch.float32, device=image.device)
+    level = torch.as_tensor(noise_std, dtype=torch.float32)
     if not (level.min() >= 0 and level.max() < 10):
         raise ValueError("noise_std: expected standard deviations in units of the image")
+    expected = (shape[0], 1, *shape[-2:])
     try:
-        return level.expand(len(image), 1, *image.shape[-2:])
+        return level.expand(expected)
     except RuntimeError:
-        shape = (len(image), 1, *image.shape[-2:])
-        raise ValueError(f"noise_std: expected {shape}, got {tuple(level.shape)}") from None
+        raise ValueError(f"noise_std: expected {expected}, got {tuple(level.shape)}") from None
 
 
-def _in_channels_of(model: nn.Module, image: Tensor) -> Tensor:
-    """The image with the model's channels: a grey image is repeated for a colour model."""
-    given, networks = image.shape[1], networks_in(model)
+def _channels_of(model: nn.Module, given: int) -> int:
+    """The channels that the model restores: a grey image is repeated for a colour model."""
     # the network with the fewest input channels has the image alone, others have further inputs
-    channels = min((network.in_channels for network in networks), default=given)
+    channels = min((network.in_channels for network in networks_in(model)), default=given)
     if given not in (1, channels):
         raise ValueError(f"image: {type(model).__name__} restores {channels} channel, got {given}")
-    return image.expand(-1, channels, -1, -1)
+    return channels
 
 
-def _tiles(model: nn.Module, image: Tensor, size: int, overlap: int | None) -> list[Tile]:
-    height, width = image.shape[-2:]
+def _in_channels(restored: Restoration, given: int) -> Restoration:
+    """What was found about a grey image: a mean over the channels to which it was repeated."""
+    if given != 1:
+        return restored
+    maps = {name: v for name, v in _parts(restored).items() if name in BY_PIXEL}
+    return replace(restored, **{name: v.mean(1, keepdim=True) for name, v in maps.items()})
+
+
+def _tiles(model: nn.Module, shape: tuple, size: int, overlap: int | None) -> list[Tile]:
+    height, width = shape[-2:]
     by_pixel = getattr(model, "restoring", model)
     grid = {"size": size, "stride": stride(by_pixel)}
     if overlap is None:
@@ -158,10 +226,14 @@ Answer = Callable[[Tensor, Tensor | None], Restoration]
 
 
 def _answer(
-    model: nn.Module, image: Tensor, device: torch.device, way: tuple[int, bool] = (0, False)
+    model: nn.Module,
+    pixels: Pixels,
+    channels: int,
+    device: torch.device,
+    way: tuple[int, bool] = (0, False),
 ) -> Answer:
     """The restoration of tiles, all rotated and reflected in one way."""
-    whole = _whole(model, image, device, way)
+    whole = _whole(model, pixels, channels, device, way)
     scale = scale_of(model)
 
     def answer(y: Tensor, level: Tensor | None) -> Restoration:
@@ -177,18 +249,21 @@ def _answer(
 
 
 def _whole(
-    model: nn.Module, image: Tensor, device: torch.device, way: tuple[int, bool]
+    model: nn.Module, pixels: Pixels, channels: int, device: torch.device, way: tuple[int, bool]
 ) -> dict[str, Any]:
     """What a model infers from the whole image, as an argument of its `restore`."""
     if not hasattr(model, "infer"):
         return {}
-    top, left = (max(side - MIDDLE, 0) // 2 for side in image.shape[-2:])
-    middle = image[..., top : top + MIDDLE, left : left + MIDDLE]
+    middle = tuple(
+        slice(start, start + MIDDLE)
+        for start in (max(side - MIDDLE, 0) // 2 for side in pixels.shape[-2:])
+    )
+    y = pixels[middle].expand(-1, channels, -1, -1)
     with torch.no_grad():
-        return {"inferred": model.infer(_turned(middle, *way).to(device))}
+        return {"inferred": model.infer(_turned(y, *way).to(device))}
 
 
-def _ensemble(model: nn.Module, image: Tensor, device: torch.device) -> Answer:
+def _ensemble(model: nn.Module, pixels: Pixels, channels: int, device: torch.device) -> Answer:
     """The mean over the eight rotations and reflections.
 
     The image is padded to a multiple of the stride first: then its reflections are aligned with the
@@ -199,7 +274,7 @@ def _ensemble(model: nn.Module, image: Tensor, device: torch.device) -> Answer:
         raise ValueError(f"ensemble: {type(model).__name__} cannot be turned: {reason}")
     multiple, scale = stride(model), scale_of(model)
     ways = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
-    answers = {way: _answer(model, image, device, way) for way in ways}
+    answers = {way: _answer(model, pixels, channels, device, way) for way in ways}
 
     def mean(y: Tensor, level: Tensor | None) -> Restoration:
         (height, width), y = y.shape[-2:], pad_to_multiple(y, multiple)
@@ -238,32 +313,33 @@ def _parts(restored: Restoration) -> dict[str, Tensor]:
     return {name: value for name, value in vars(restored).items() if value is not None}
 
 
-def _cut(x: Tensor | None, part: Tile, device: torch.device) -> Tensor | None:
-    return None if x is None else x[..., *part.seen].to(device)
+def _paste(
+    results: dict[str, Tensor],
+    restored: Restoration,
+    part: Tile,
+    whole: tuple[slice, slice],
+    device: torch.device,
+) -> None:
+    """Write the kept part into maps of the rows and columns `whole`, allocated at first use.
 
-
-def _paste(results: dict[str, Tensor], restored: Restoration, part: Tile, image: Tensor) -> None:
-    """Write the kept part into the result images, which are allocated at the first tile.
-
-    Values that are not maps, such as kernels, are averaged over tiles, weighted by their size.
+    Values that are not maps, such as kernels, are averaged over parts, weighted by their size.
     """
-    seen = [piece.stop - piece.start for piece in part.seen]
+    seen, kept, sides = _sizes(part.seen), _sizes(part.kept), _sizes(whole)
     for name, value in _parts(restored).items():
         scale, rest = divmod(value.shape[-1], seen[1])
-        by_pixel = (
-            name in ("image", "noise_std") and rest == 0 and value.shape[-2] == scale * seen[0]
-        )
-        if not by_pixel:
-            share = image[..., *part.kept].numel() / image.numel()
-            results[name] = results.get(name, 0) + share * value.to(image.device)
+        if name not in BY_PIXEL or rest != 0 or value.shape[-2] != scale * seen[0]:
+            share = math.prod(kept) / math.prod(sides)
+            results[name] = results.get(name, 0) + share * value.to(device)
             continue
-        if image.shape[1] == 1:
-            value = value.mean(1, keepdim=True)
         if name not in results:
-            size = [scale * side for side in image.shape[-2:]]
-            results[name] = image.new_empty(*value.shape[:2], *size)
-        kept, inside = (_times(scale, where) for where in (part.kept, part.inside))
-        results[name][..., *kept] = value[..., *inside].to(image.device)
+            size = [scale * side for side in sides]
+            results[name] = torch.empty(*value.shape[:2], *size, dtype=value.dtype, device=device)
+        place = _times(scale, relative(part.kept, whole))
+        results[name][..., *place] = value[..., *_times(scale, part.inside)].to(device)
+
+
+def _sizes(where: tuple[slice, slice]) -> list[int]:
+    return [piece.stop - piece.start for piece in where]
 
 
 def _times(scale: int, where: tuple[slice, slice]) -> tuple[slice, ...]:

@@ -29,13 +29,17 @@ class Tile:
     kept: tuple[slice, slice]
 
     @property
-    def inside(self) -> tuple[slice, slice]:
+    def inside(self) -> tuple[slice, ...]:
         """The kept rows and columns relative to `seen`."""
-        rows, columns = (
-            slice(kept.start - seen.start, kept.stop - seen.start)
-            for seen, kept in zip(self.seen, self.kept, strict=True)
-        )
-        return rows, columns
+        return relative(self.kept, self.seen)
+
+
+def relative(part: tuple[slice, slice], whole: tuple[slice, slice]) -> tuple[slice, ...]:
+    """Rows and columns of `part`, counted from the first of `whole`."""
+    return tuple(
+        slice(mine.start - first.start, mine.stop - first.start)
+        for mine, first in zip(part, whole, strict=True)
+    )
 
 
 def tiles(height: int, width: int, *, size: int, overlap: int, stride: int) -> list[Tile]:

@@ -1,0 +1,538 @@
+"""The table of files that people have, and what `vbl restore` makes of each; habits of a batch."""
+
+import io
+import os
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+import tiny_runs
+import torch
+from marks import POSIX
+from picture_files import COLOUR, DEEP, animated, encoded, png, png16, tiff16
+from PIL import Image, ImageCms
+from test_photo_files import tiny
+from torch import nn
+
+from vbl import images
+from vbl.cli.main import main
+from vbl.images import open_picture
+from vbl.models import Restoration
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+class Same(nn.Module):
+    """A denoiser that changes nothing, so that files can be compared."""
+
+    def restore(self, y):
+        return Restoration(y, noise_std=torch.full_like(y[:, :1], 0.1))
+
+    receptive_radius = 0
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in, with `Same` in place of our models."""
+    monkeypatch.setenv("VBL_STATIC", "1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vbl.models.load", lambda _: Same())
+    return tmp_path
+
+
+def restored(path, *options: str, out: str = "out") -> images.Picture:
+    assert main(["restore", str(path), "-o", out, "--device", "cpu", *options]) == 0
+    (found,) = Path(out).glob("*_restored.*")
+    return open_picture(found)
+
+
+def values(picture) -> np.ndarray:
+    return picture.decode().numpy()
+
+
+def names(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def save(path, array, **options):
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+# Colour profile, EXIF, resolution, date ------------------------------------------------------
+
+
+@pytest.fixture
+def from_a_phone(here):
+    """A turned JPEG with a profile, the notes of a camera, a resolution and a date."""
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x010F: "a camera", 0x0132: "2020:02:29 12:00:00"})
+    path = save(here / "a.jpg", COLOUR, exif=exif, dpi=(300, 300), icc_profile=PROFILE, quality=100)
+    os.utime(path, (1_500_000_000, 1_500_000_000))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_profile_notes_resolution_and_date_are_carried_over(from_a_phone, kind):
+    found = restored(from_a_phone, "--format", kind)
+    with Image.open(found.path) as picture:
+        exif = picture.getexif()
+        assert picture.info["icc_profile"] == PROFILE
+        assert picture.size == (12, 17)  # upright
+        assert kind == "webp" or picture.info["dpi"] == pytest.approx((300, 300), abs=0.5)
+    assert exif[0x010F] == "a camera" and exif[0x0132] == "2020:02:29 12:00:00"
+    assert exif.get(0x0112, 1) == 1
+    assert found.path.stat().st_mtime == 1_500_000_000
+
+
+def test_a_tiff_keeps_profile_and_resolution(from_a_phone):
+    with Image.open(restored(from_a_phone, "--format", "tif").path) as picture:
+        assert picture.info["icc_profile"] == PROFILE
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.5)
+
+
+def test_strip_leaves_them_out(from_a_phone):
+    found = restored(from_a_phone, "--strip")
+    with Image.open(found.path) as picture:
+        assert "icc_profile" not in picture.info and not picture.getexif()
+        assert picture.size == (12, 17)
+    assert time.time() - found.path.stat().st_mtime < 3600
+
+
+# Depth, range, transparency ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bits_stay_sixteen_bits(here, channels):
+    (here / "a.png").write_bytes(png16(DEEP[..., :channels]))
+    found = restored("a.png")
+    assert found.depth == "ushort"
+    assert np.array_equal(values(found), DEEP[..., :channels].squeeze())
+
+
+@pytest.mark.parametrize("layout", [{"planes": 2}, {}])
+def test_sixteen_bit_tiffs_of_both_layouts_keep_their_values(here, layout):
+    (here / "a.tif").write_bytes(tiff16(DEEP[..., :3], **layout))
+    for kind in ("png", "tif"):
+        found = restored("a.tif", "--format", kind, out=f"out-{kind}")
+        assert np.array_equal(values(found), DEEP[..., :3])
+
+
+def test_a_tiff_whose_zero_is_white_is_inverted(here):
+    (here / "a.tif").write_bytes(tiff16(DEEP[..., :1], photometric=0))
+    assert np.array_equal(values(restored("a.tif")), 65535 - DEEP[..., 0])
+
+
+def test_a_dark_ramp_keeps_its_levels(here):
+    ramp = np.tile(np.arange(512, dtype=np.uint16), (8, 1))[..., None].repeat(3, 2)
+    (here / "a.png").write_bytes(png16(ramp))
+    assert len(np.unique(values(restored("a.png")))) == 512
+
+
+def float_tiff(path, array, **options):
+    pyvips.Image.new_from_array(array).copy(interpretation="scrgb").tiffsave(str(path), **options)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_floating_point_stays_floating_point(here, big):
+    numbers = (DEEP[..., :3] / 65535).astype(np.float32)
+    float_tiff("a.tif", numbers, bigtiff=big)
+    found = restored("a.tif")
+    assert found.path.name == "a_restored.tif" and found.depth == "float"
+    assert np.allclose(values(found), numbers, atol=1e-6)
+    assert restored("a.tif", "--format", "png", out="png").depth == "ushort"
+
+
+def test_a_range_of_its_own_is_scaled_only_when_asked(here, capsys):
+    float_tiff("a.tif", (DEEP[..., :3] / 655.35).astype(np.float32))
+    assert main(["restore", "a.tif", "-o", "out"]) == 1
+    assert "values from 0" in (said := capsys.readouterr().err) and "--range" in said
+    assert main(["restore", "a.tif", "-o", "out", "--range"]) == 0
+    found = pyvips.Image.new_from_file("out/a_restored.tif").numpy()
+    assert np.allclose(found, DEEP[..., :3] / 655.35, rtol=1e-5)
+
+
+def test_twelve_bits_in_sixteen_come_back_as_twelve_bits(here):
+    dark = DEEP[..., :3] // 16
+    (here / "a.png").write_bytes(png16(dark))
+    picture = open_picture("a.png", full_range=True)
+    assert picture[:, :].min() == 0 and picture[:, :].max() == 1
+    assert np.array_equal(values(restored("a.png", "--range")), dark)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_transparency_is_kept(here, mode, kind):
+    rgba = (DEEP >> 8).astype(np.uint8)
+    Image.fromarray(rgba).convert(mode).save("a.png")
+    found = restored("a.png", "--format", kind)
+    assert np.array_equal(values(found), values(open_picture("a.png")))
+
+
+def test_a_jpeg_of_a_transparent_picture_is_refused(here, capsys):
+    save("a.png", (DEEP >> 8).astype(np.uint8))
+    assert main(["restore", "a.png", "-o", "a.jpg"]) == 1
+    assert "transparent in places, which .jpg cannot hold" in capsys.readouterr().err
+    assert names(here) == {"a.png"}
+
+
+def test_transparency_is_enlarged_with_the_picture(here, monkeypatch):
+    monkeypatch.setattr("vbl.models.load", lambda _: tiny("virnet-sr"))
+    save("a.png", np.full((12, 17, 4), 100, np.uint8))
+    found = values(restored("a.png"))
+    assert found.shape == (24, 34, 4)
+    assert (found[..., 3] == 100).all()
+
+
+# Formats -------------------------------------------------------------------------------------
+
+
+def dng(width=64, height=48) -> bytes:
+    """A small raw file: a mosaic of 16 bits, as cameras write it."""
+    y, x = np.mgrid[:height, :width]
+    mosaic = (8000 + 300 * x + 200 * y).astype("<u2").tobytes()
+    rational = struct.pack
+    entries = [
+        (254, 4, 1, 0),
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 16),
+        (259, 3, 1, 1),
+        (262, 3, 1, 32803),
+        (271, 2, b"vbl\0"),
+        (272, 2, b"test\0"),
+        (273, 4, 1, "pixels"),
+        (277, 3, 1, 1),
+        (278, 4, 1, height),
+        (279, 4, 1, len(mosaic)),
+        (33421, 3, 2, 2 | 2 << 16),
+        (33422, 1, 4, int.from_bytes(bytes([0, 1, 1, 2]), "little")),
+        (50706, 1, 4, int.from_bytes(bytes([1, 4, 0, 0]), "little")),
+        (50708, 2, b"vbl test\0"),
+        (50717, 4, 1, 65535),
+        (50721, 10, rational("<18i", *(v for k in range(9) for v in (int(k % 4 == 0), 1)))),
+        (50728, 5, rational("<6I", 1, 1, 1, 1, 1, 1)),
+        (50778, 3, 1, 21),
+    ]
+    at = 8 + 2 + 12 * len(entries) + 4
+    extra, rows = b"", []
+    for tag, kind, *content in entries:
+        if isinstance(content[0], bytes):
+            data = content[0]
+            count = len(data) // {2: 1, 5: 8, 10: 8}[kind]
+            if len(data) <= 4:
+                rows.append(struct.pack("<HHI4s", tag, kind, count, data))
+            else:
+                rows.append(struct.pack("<HHII", tag, kind, count, at + len(extra)))
+                extra += data + b"\0" * (len(data) % 2)
+        else:
+            rows.append((tag, kind, *content))
+    pixels_at = at + len(extra)
+    packed = [
+        row
+        if isinstance(row, bytes)
+        else struct.pack("<HHII", *row[:3], pixels_at if row[3] == "pixels" else row[3])
+        for row in rows
+    ]
+    head = b"II*\0" + struct.pack("<IH", 8, len(packed))
+    return head + b"".join(packed) + bytes(4) + extra + mosaic
+
+
+def test_a_raw_file_is_developed_in_sixteen_bits(here):
+    pytest.importorskip("rawpy")
+    (here / "a.dng").write_bytes(dng())
+    found = restored("a.dng")
+    assert found.depth == "ushort" and found.shape == (1, 3, 48, 64)
+    assert values(found).std() > 1000  # a ramp, no thumbnail
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("rawpy", "it is the raw file of a camera; to open it: pip install 'vbl[photos]'"),
+        ("pillow_heif", "it is a picture in HEIC; to open it: pip install 'vbl[photos]'"),
+        ("pillow_jxl", "it is a picture in JPEG XL; to open it: pip install 'vbl[photos]'"),
+    ],
+)
+def test_a_format_whose_package_is_missing_is_named(here, capsys, monkeypatch, package, said):
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(20)
+    files = {"rawpy": dng(), "pillow_heif": heic, "pillow_jxl": b"\xff\x0a" + bytes(20)}
+    (here / "a.png").write_bytes(files[package])
+    monkeypatch.setitem(sys.modules, package, None)  # importing it fails
+    assert main(["restore", "a.png", "-o", "out"]) == 1
+    assert capsys.readouterr().err == f"vbl: error: cannot read a.png: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"FUJIFILMCCD-RAW 0201" + bytes(50),
+        b"II*\0\x10\0\0\0CR\2\0" + bytes(50),
+        b"IIU\0" + bytes(50),
+        b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(20),
+        dng()[:400],
+    ],
+    ids=["raf", "cr2", "rw2", "cr3", "cut dng"],
+)
+def test_a_damaged_raw_file_is_refused_in_one_line(here, capsys, data):
+    pytest.importorskip("rawpy")
+    (here / "a.raw").write_bytes(data)
+    assert main(["restore", "a.raw", "-o", "out"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vbl: error: cannot read a.raw: ") and said.count("\n") == 1
+
+
+def test_heic_avif_and_jpeg_xl_are_read(here):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    pytest.importorskip("pillow_jxl")
+    ramp = Image.linear_gradient("L").convert("RGB").resize((64, 48))
+    for suffix, options in {"heic": {}, "avif": {}, "jxl": {"lossless": True}}.items():
+        ramp.save(f"a.{suffix}", **options)
+        found = restored(f"a.{suffix}", out=suffix)
+        assert np.abs(values(found).astype(int) - np.asarray(ramp)).mean() < 2, suffix
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_animations_and_pages_are_refused(here, capsys, kind):
+    (here / "a.png").write_bytes(animated(kind))
+    assert main(["restore", "a.png", "-o", "out"]) == 1
+    assert "frames or pages, expected one picture" in capsys.readouterr().err
+
+
+def test_a_name_with_brackets_or_of_another_encoding_is_a_name(here):
+    for name in (b"a[1].png", b"caf\xe9 [page=2].png"):
+        path = os.fsdecode(name)
+        try:
+            save(path, COLOUR)
+        except OSError:  # a file system that wants UTF-8
+            continue
+        assert np.array_equal(values(open_picture(path)), COLOUR)
+        assert main(["restore", path, "-o", "out", "--quiet"]) == 0
+
+
+def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(here, capsys):
+    (here / "a.png").write_bytes(png(20_000, 20_000, 8, 2))
+    assert main(["restore", "a.png", "-o", "out"]) == 1
+    assert "400,000,000 pixels, more than max_pixels = 250,000,000" in capsys.readouterr().err
+    save("b.png", COLOUR)
+    assert main(["restore", "b.png", "-o", "out", "--max-pixels", "100"]) == 1
+    assert "204 pixels, more than max_pixels = 100" in capsys.readouterr().err
+
+
+def test_a_format_that_cannot_be_written_is_refused(here, capsys):
+    save("a.png", COLOUR)
+    for options in (["-o", "a.bmp"], ["-o", "out", "--format", "gif"]):
+        assert main(["restore", "a.png", *options]) == 1
+        assert "expected one of .png, .jpg" in capsys.readouterr().err
+    assert main(["restore", "a.png", "-o", "b.jpg", "--format", "png"]) == 1
+    assert "its suffix says another format" in capsys.readouterr().err
+
+
+# Habits --------------------------------------------------------------------------------------
+
+
+def results(folder) -> set[str]:
+    return {path.name for path in folder.rglob("*restored*")}
+
+
+def test_a_folder_a_pattern_and_a_tree(here):
+    for name in ("a.png", "b.jpg", "sub/c.png", "sub/sub/d.png"):
+        (here / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        save(here / "in" / name, COLOUR)
+    (here / "in" / "notes.txt").write_text("no picture")
+    assert main(["restore", "in", "-o", "flat"]) == 0
+    assert results(here / "flat") == {"a_restored.png", "b_restored.png"}
+    assert main(["restore", "in", "-r", "-o", "tree"]) == 0
+    assert (here / "tree" / "sub" / "sub" / "d_restored.png").is_file()
+    assert main(["restore", "in/**/*.png", "-o", "pattern"]) == 0
+    assert results(here / "pattern") == {f"{x}_restored.png" for x in "acd"}
+
+
+def test_results_beside_the_photographs_are_not_restored_again(here, capsys):
+    save("a.png", COLOUR)
+    save("b.png", COLOUR)
+    assert main(["restore", ".", "-o", "."]) == 0
+    before = {path: path.read_bytes() for path in here.iterdir()}
+    capsys.readouterr()
+    assert main(["restore", ".", "-o", "."]) == 0
+    assert capsys.readouterr().out == "2 of 2 were there already (--overwrite replaces them)\n"
+    assert {path: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_a_raw_file_and_its_jpeg_become_two_pictures(here):
+    save("a.png", COLOUR)
+    save("a.jpg", COLOUR)
+    assert main(["restore", ".", "-o", "out"]) == 0
+    assert results(here / "out") == {"a_png_restored.png", "a_jpg_restored.png"}
+
+
+def test_one_photograph_becomes_the_file_that_is_named(here, capsys):
+    save("a.png", COLOUR)
+    assert main(["restore", "a.png", "-o", "clean.tif"]) == 0
+    assert names(here) == {"a.png", "clean.tif"}
+    assert capsys.readouterr().out == "clean.tif: noise std 25.5, from 25.5 to 25.5 (of 255)\n"
+    assert main(["restore", "a.png", "-o", "clean.tif"]) == 1
+    assert "clean.tif exists" in capsys.readouterr().err
+    assert main(["restore", "a.png", "-o", "a.png", "--overwrite"]) == 1
+    assert "which is to be restored itself" in capsys.readouterr().err
+    save("b.png", COLOUR)
+    assert main(["restore", "a.png", "b.png", "-o", "both.png"]) == 1
+    assert "both.png is one file: expected one photograph, got 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@POSIX
+def test_a_photograph_behind_another_name_is_not_overwritten(here, capsys, link):
+    save("a.png", COLOUR)
+    link("a.png", "clean.png")
+    before = (here / "a.png").read_bytes()
+    assert main(["restore", "a.png", "-o", "clean.png", "--overwrite"]) == 1
+    assert "which is to be restored itself" in capsys.readouterr().err
+    assert (here / "a.png").read_bytes() == before
+
+
+def run_vbl(line: str, code: str = "", **options) -> subprocess.CompletedProcess:
+    script = (
+        "import sys, vbl.models, test_files_of_people as t\n"
+        "vbl.models.load = lambda _: t.Same()\n"
+        f"{code}\n"
+        "from vbl.cli.main import main\n"
+        f"raise SystemExit(main({shlex.split(line)}))"
+    )
+    folders = [Path(__file__).parent, Path(images.__path__[0]).parents[1]]
+    folder = os.pathsep.join(map(str, folders))
+    environment = os.environ | {"PYTHONPATH": folder, "VBL_STATIC": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=False, **options
+    )
+
+
+@pytest.mark.slow
+def test_standard_input_becomes_standard_output(here):
+    result = run_vbl("restore - -o -", input=encoded(COLOUR, "PNG"))
+    assert result.returncode == 0
+    with Image.open(io.BytesIO(result.stdout)) as picture:
+        assert np.array_equal(np.asarray(picture), COLOUR)
+    assert result.stderr.decode() == "-: noise std 25.5, from 25.5 to 25.5 (of 255)\n"
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_log_has_no_bar(here):
+    save("a.png", COLOUR)
+    result = run_vbl("restore a.png -o out", "import os; del os.environ['VBL_STATIC']")
+    assert result.returncode == 0
+    assert b"\r" not in result.stdout + result.stderr and b"%" not in result.stderr
+    result = run_vbl("restore a.png -o quiet --quiet")
+    assert (result.stdout, result.stderr) == (b"", b"")
+
+
+def test_a_name_too_long_for_what_it_becomes_fails_before_the_work(here, capsys, monkeypatch):
+    name = "x" * 250 + ".png"
+    save(name, COLOUR)
+    monkeypatch.setattr("vbl.cli.photos.restore_bands", None)
+    assert main(["restore", name, "-o", "out"]) == 1
+    assert "File name too long" in capsys.readouterr().err
+
+
+KILLED = """
+import os
+from vbl.cli import photos
+publish, count = photos._publish, [0]
+def killed(*arguments):
+    count[0] += 1
+    if count[0] == 4:
+        os.kill(os.getpid(), {number})
+    if count[0] == 4:
+        import time; time.sleep(5)
+    publish(*arguments)
+photos._publish = killed
+"""
+
+
+@POSIX
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_leaves_nothing_half_written(here, name):
+    tiny_runs.pictures(here / "in", count=6)
+    result = run_vbl("restore in -o out", KILLED.format(number=int(signal.Signals[name])))
+    assert result.returncode == 128 + signal.Signals[name]
+    assert b"Traceback" not in result.stderr
+    assert results(here / "out") == {f"00{i}_restored.png" for i in range(3)}
+    assert not list((here / "out").glob(".*"))
+
+
+@POSIX
+@pytest.mark.slow
+def test_a_batch_that_was_killed_is_finished_by_the_same_line(here):
+    tiny_runs.pictures(here / "in", count=20)
+    first = run_vbl("restore in -o out", KILLED.format(number=9))
+    assert first.returncode == -9
+    done = {path: path.stat().st_mtime_ns for path in (here / "out").glob("*side_by_side*")}
+    assert len(done) == 3 and list((here / "out").glob(".vbl-restore-*"))
+    second = run_vbl("restore in -o out")
+    assert second.returncode == 0, second.stderr
+    assert b"3 of 20 were there already" in second.stdout
+    assert results(here / "out") == {f"{i:03d}_restored.png" for i in range(20)}
+    assert not list((here / "out").glob(".*"))
+    assert {path: path.stat().st_mtime_ns for path in done} == done  # not written twice
+
+
+BETWEEN_TWO_FILES = """
+import os
+from pathlib import Path
+replace, count = Path.replace, [0]
+def killed(self, target):
+    replace(self, target)
+    count[0] += Path(target).parent.name == "out"
+    if count[0] == 2:
+        os.kill(os.getpid(), 9)
+Path.replace = killed
+"""
+
+
+@POSIX
+@pytest.mark.slow
+def test_a_photograph_killed_between_two_of_its_files_is_finished(here):
+    save("a.png", COLOUR)
+    assert run_vbl("restore a.png -o out", BETWEEN_TWO_FILES).returncode == -9
+    left = {path.name for path in (here / "out").glob("a_*")}
+    assert left and "a_restored.png" not in left
+    second = run_vbl("restore a.png -o out")
+    assert second.returncode == 0, second.stderr
+    assert (here / "out" / "a_restored.png").is_file() and not list((here / "out").glob(".*"))
+
+
+# Bands ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_picture_read_in_bands_is_the_picture_read_at_once(here, turned):
+    tall = np.random.default_rng(1).integers(0, 256, (700, 40, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    save("a.png", tall, exif=exif)
+    picture, whole = open_picture("a.png"), images.read("a.png")
+    height = picture.height
+    for top, bottom in ((0, 20), (10, 30), (25, 40), (5, 12), (height - 9, height)):
+        part = picture[top:bottom, 3:21]
+        assert torch.equal(part, whole[..., top:bottom, 3:21])
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize("model", ["virnet", "virnet-sr"])
+def test_bands_of_a_file_are_restored_as_the_whole(here, monkeypatch, model):
+    monkeypatch.setattr("vbl.models.load", lambda _: tiny(model))
+    tall = np.random.default_rng(1).integers(0, 256, (150, 40, 3), dtype=np.uint8)
+    save("a.png", tall)
+    found = restored("a.png", "--tile", "32")
+    with torch.no_grad():
+        whole = tiny(model).restore(images.read("a.png"))
+    assert (found[:, :] - whole.image.clamp(0, 1)).abs().max() < 0.6 / 255

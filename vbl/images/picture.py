@@ -1,0 +1,372 @@
+"""A picture's file, opened: its size and depth at once, its pixels from top to bottom.
+
+``open_picture`` accepts what cameras, phones, scanners and editors write, and refuses other files
+with one line before it decodes a pixel. libvips decodes, a few rows at a time; Pillow and rawpy
+decode, at once, what libvips does not know: BMP, and with the extra ``vbl[photos]`` HEIC, JPEG XL
+and the raw files of cameras.
+"""
+
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageOps, TiffImagePlugin
+from torch import Tensor
+
+MAX_PIXELS = 250_000_000
+WHITE = {"uchar": 255.0, "ushort": 65535.0, "float": 1.0}  # by libvips's name of the type
+CONVERTED = ("cmyk", "lab", "labq", "labs", "lch", "xyz", "yxy")  # to sRGB
+CARRIED = ("exif-", "icc-profile-data", "iptc-data", "xmp-data")  # fields of an image's metadata
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
+EXTRA_SUFFIXES = (".heic", ".heif", ".jxl", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf")
+EXTRA_SUFFIXES += (".rw2", ".pef", ".srw")
+
+# First bytes of a file -> its format; "ftyp" boxes and TIFFs are looked into.
+SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"BM": "BMP",
+    b"GIF8": "GIF",
+    b"RIFF": "WebP",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"FUJIFILMCCD-RAW": "raw",
+    b"IIU\0": "raw",
+    b"IIRO": "raw",
+    b"IIRS": "raw",
+    b"FOVb": "raw",
+}
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "raw"}  # of "ftyp" boxes; others are HEIC
+PACKAGES = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl", "raw": "rawpy"}
+
+SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION, TIFF_COLOURS = 254, 330, 50706, 262  # tags of TIFF
+COLOUR_FILTER = 32803
+
+pyvips.cache_set_max(0)  # else a file that has changed would be read as it was
+
+# Exceptions of the decoders on damaged files.
+DECODER_ERRORS = (
+    pyvips.Error,
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+class UnreadableImage(ValueError):
+    """A file that cannot be read as a picture; the message is one line with path and reason."""
+
+    def __init__(self, path: object, reason: object):
+        lines = dict.fromkeys(filter(None, map(str.strip, str(reason).splitlines())))
+        line = "; ".join(lines) or type(reason).__name__
+        super().__init__(f"cannot read {path}: {line}")
+
+
+@dataclass
+class Picture:
+    """An opened picture: images (1, C, H, W) of which rows can be read, the fastest in order.
+
+    Attributes:
+        path: The file.
+        width: In pixels, upright.
+        height: In pixels, upright.
+        channels: 1 for grey, 3 for RGB; transparency is not counted.
+        has_alpha: Whether there is transparency.
+        depth: "uchar", "ushort" or "float".
+        low: Value in the file that is read as 0.
+        high: Value in the file that is read as 1.
+    """
+
+    path: Path
+    width: int
+    height: int
+    channels: int
+    has_alpha: bool
+    depth: str
+    low: float
+    high: float
+    _decoded: pyvips.Image | None = field(default=None, repr=False)  # whole, in memory
+    _region: pyvips.Region | None = field(default=None, repr=False)
+    _rows: np.ndarray | None = field(default=None, repr=False)  # those that may be asked again
+    _first: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """1, C, H and W."""
+        return 1, self.channels, self.height, self.width
+
+    def decode(self) -> pyvips.Image:
+        """The pixels for libvips: upright, grey or RGB, with alpha if there is some."""
+        return _standard(_loaded(self.path) if self._decoded is None else self._decoded)
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Float[Tensor, "1 c h w"]:
+        """Pixels of some rows and columns, without alpha, scaled to [0, 1].
+
+        Raises:
+            UnreadableImage: When they cannot be decoded.
+        """
+        rows, columns = part
+        top, bottom, _ = rows.indices(self.height)
+        values = self._read(top, bottom)[:, columns, : self.channels]
+        scaled = (values.astype(np.float32) - self.low) / (self.high - self.low)
+        return torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None]
+
+    def _read(self, top: int, bottom: int) -> np.ndarray:
+        """Rows (H, W, C and alpha) as in the file; those above `top` are forgotten."""
+        if self._region is None or top < self._first:
+            self._region = pyvips.Region.new(self.decode())
+            self._rows, self._first = self._fetch(top, bottom), top
+        end = self._first + len(self._rows)
+        kept = self._rows[min(top, end) - self._first :]
+        news = [self._fetch(max(top, end), bottom)] if bottom > end else []
+        self._rows, self._first = np.concatenate([kept, *news]) if news else kept, top
+        return self._rows[: bottom - top]
+
+    def _fetch(self, top: int, bottom: int) -> np.ndarray:
+        try:
+            data = self._region.fetch(0, top, self.width, bottom - top)
+        except pyvips.Error as reason:
+            raise UnreadableImage(self.path, reason.detail or reason) from reason
+        kind = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[self.depth]
+        return np.frombuffer(data, kind).reshape(bottom - top, self.width, -1)
+
+    def alpha(self) -> pyvips.Image | None:
+        """The transparency, or None."""
+        return self.decode()[self.channels] if self.has_alpha else None
+
+    def annotate(self, image: pyvips.Image) -> pyvips.Image:
+        """Another image with this one's colour profile, EXIF, XMP, IPTC data and resolution."""
+        mine = self.decode()
+        image = image.copy(xres=mine.xres, yres=mine.yres)
+        for name in mine.get_fields():
+            if name.startswith(CARRIED):
+                image.set_type(mine.get_typeof(name), name, mine.get(name))
+        if image.get_typeof("orientation"):  # that of "exif-data"; the pixels are upright now
+            image.set("orientation", 1)
+        return image
+
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest value in the file, without alpha; NaN if there is one."""
+        lows, highs = [], []
+        for top in range(0, self.height, 256):
+            values = self._read(top, min(top + 256, self.height))[..., : self.channels]
+            lows.append(values.min())
+            highs.append(values.max())
+        return float(np.min(lows)), float(np.max(highs))
+
+
+def open_picture(path: Any, *, max_pixels: int = MAX_PIXELS, full_range: bool = False) -> Picture:
+    """Open a picture.
+
+    The EXIF orientation is applied; palettes, CMYK and Lab become RGB. Values are divided by 255,
+    by 65535 for 16 bits, and not for floating point. Colour profiles are carried along, not
+    applied. Files with several frames or pages are refused, except for a phone's multi-picture
+    JPEG, of which the first picture, the photograph, is read.
+
+    Args:
+        path: The file (a string or a ``pathlib.Path``).
+        max_pixels: Largest height times width; checked before decoding.
+        full_range: Scale the smallest value in the file to 0 and the largest to 1.
+
+    Raises:
+        UnreadableImage: With one line naming the file and the reason.
+        TypeError: When ``path`` is neither a string nor a path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a string or a Path, got {type(path).__name__}")
+    path = Path(path)
+    _check_file(path)
+    try:
+        picture = _opened(path, _format(path), max_pixels)
+        if full_range or picture.depth == "float":
+            _set_range(picture, full_range)
+    except UnreadableImage:
+        raise
+    except DECODER_ERRORS as reason:
+        raise UnreadableImage(path, getattr(reason, "detail", "") or reason) from reason
+    return picture
+
+
+def _check_file(path: Path) -> None:
+    try:
+        found = path.stat()
+    except OSError as reason:
+        raise UnreadableImage(path, reason.strerror or "no such file") from reason
+    except ValueError as reason:  # a zero byte in the name
+        raise UnreadableImage(repr(str(path)), reason) from reason
+    if path.is_dir():
+        raise UnreadableImage(path, "it is a folder, expected a picture")
+    if not path.is_file():
+        raise UnreadableImage(path, "it is not a regular file")
+    if found.st_size == 0:
+        raise UnreadableImage(path, "the file is empty (0 bytes)")
+
+
+def _format(path: Path) -> str:
+    """The name of the file's format, from its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(16)
+        if start[4:8] == b"ftyp":
+            return BRANDS.get(start[8:12], "HEIC")
+        for signature, name in SIGNATURES.items():
+            if start.startswith(signature):
+                return "raw" if name == "TIFF" and _is_raw(file) else name
+    raise UnreadableImage(path, "its format is none of PNG, JPEG, TIFF, WebP, AVIF, GIF and BMP")
+
+
+def _is_raw(file: Any) -> bool:
+    """Whether a TIFF is the raw file of a camera, whose first picture is a thumbnail."""
+    file.seek(0)
+    start = file.read(16)
+    if start[8:10] == b"CR":  # Canon's
+        return True
+    tags = TiffImagePlugin.ImageFileDirectory_v2(start[: 16 if b"+" in start[2:4] else 8])
+    try:
+        file.seek(tags.next)
+        tags.load(file)
+    except DECODER_ERRORS:
+        return False  # libvips will say what is damaged
+    thumbnail = tags.get(SUBFILE_TYPE, 0) & 1 or SUB_DIRECTORIES in tags
+    return thumbnail or DNG_VERSION in tags or tags.get(TIFF_COLOURS) == COLOUR_FILTER
+
+
+def _opened(path: Path, name: str, max_pixels: int) -> Picture:
+    image, whole = (_loaded(path), None) if name in LOADED else 2 * (_decoded(path, name),)
+    if image.width * image.height > max_pixels:
+        found = f"{image.width} x {image.height} = {image.width * image.height:,} pixels"
+        raise UnreadableImage(path, f"{found}, more than max_pixels = {max_pixels:,}")
+    _check_frames(path, name, image)
+    image = _standard(image)
+    if image.format not in WHITE or image.bands > 4:
+        found = f"{image.bands} channels of type {image.format}"
+        raise UnreadableImage(path, f"{found}; expected 8 or 16 bits, or float, grey or RGB")
+    has_alpha = image.bands in (2, 4)
+    return Picture(
+        path,
+        image.width,
+        image.height,
+        channels=image.bands - has_alpha,
+        has_alpha=has_alpha,
+        depth=image.format,
+        low=0.0,
+        high=WHITE[image.format],
+        _decoded=whole,
+    )
+
+
+LOADED = ("PNG", "JPEG", "TIFF", "WebP", "AVIF", "GIF")  # by libvips
+
+
+def _loaded(path: Path) -> pyvips.Image:
+    """The file as libvips decodes it, from top to bottom if it need not be turned."""
+
+    def loaded(access: str) -> pyvips.Image:
+        source = pyvips.Source.new_from_file(os.fsencode(path))  # any name, also with brackets
+        return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
+
+    image = loaded("sequential")
+    turned = image.get_typeof("orientation") and image.get("orientation") > 1
+    return loaded("random") if turned else image
+
+
+def _standard(image: pyvips.Image) -> pyvips.Image:
+    """Upright, and grey or RGB."""
+    image = image.autorot()
+    if image.interpretation == "cmyk":
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk")
+        return _without_profile(image)
+    if image.interpretation in CONVERTED:
+        return _without_profile(image.colourspace("srgb"))
+    return image.cast("float") if image.format == "double" else image
+
+
+def _without_profile(image: pyvips.Image) -> pyvips.Image:
+    image = image.copy()
+    image.remove("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+    return image
+
+
+def _decoded(path: Path, name: str) -> pyvips.Image:
+    """The whole picture, by Pillow or rawpy."""
+    if name in PACKAGES:
+        try:
+            package = __import__(PACKAGES[name])
+        except ImportError as reason:
+            kind = "the raw file of a camera" if name == "raw" else f"a picture in {name}"
+            how = "to open it: pip install 'vbl[photos]'"
+            raise UnreadableImage(path, f"it is {kind}; {how}") from reason
+    if name == "raw":
+        return _developed(package, path)
+    if name == "HEIC":
+        package.register_heif_opener()
+    with Image.open(path) as opened:
+        frames = getattr(opened, "n_frames", 1)
+        if frames > 1:
+            raise UnreadableImage(path, _several(frames))
+        upright = ImageOps.exif_transpose(opened)
+        if upright.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
+            upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        image = pyvips.Image.new_from_array(np.asarray(upright))
+        exif, profile = upright.getexif().tobytes(), upright.info.get("icc_profile")
+    for field_name, content in (("exif-data", exif), ("icc-profile-data", profile)):
+        if content:
+            image.set_type(pyvips.GValue.blob_type, field_name, content)
+    return image
+
+
+def _developed(rawpy: Any, path: Path) -> pyvips.Image:
+    """The raw file of a camera in its own white balance, as sRGB of 16 bits."""
+    try:
+        with rawpy.imread(str(path)) as raw:
+            pixels = raw.postprocess(output_bps=16, use_camera_wb=True)
+    except rawpy.LibRawError as reason:
+        raise UnreadableImage(path, str(reason)) from reason
+    return pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
+
+
+def _check_frames(path: Path, name: str, image: pyvips.Image) -> None:
+    frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    if frames > 1:
+        raise UnreadableImage(path, _several(frames))
+    if name == "PNG":
+        with path.open("rb") as file:
+            before_the_pixels = file.read(1 << 16).partition(b"IDAT")[0]
+        if b"acTL" in before_the_pixels:
+            raise UnreadableImage(path, _several("several"))
+
+
+def _several(frames: object) -> str:
+    return f"it holds {frames} frames or pages, expected one picture"
+
+
+def _set_range(picture: Picture, full_range: bool) -> None:
+    low, high = picture.extremes()
+    if not np.isfinite([low, high]).all():
+        raise UnreadableImage(picture.path, f"values from {low:g} to {high:g}, expected numbers")
+    if full_range:
+        if low == high:
+            raise UnreadableImage(picture.path, f"all its values are {low:g}: it has no range")
+        picture.low, picture.high = low, high
+    elif low < 0 or high > 1:
+        found = f"values from {low:g} to {high:g}, expected [0, 1]"
+        raise UnreadableImage(picture.path, f"{found}; full_range (--range) scales them")
