@@ -106,7 +106,7 @@ def _is_there(job: Job) -> bool:
 
 
 def _check_options(
-    model: nn.Module, *, sigma: float | None, tile: int, device: Any, **others: Any
+    model: nn.Module, *, sigma: float | None, tile: int | None, device: Any, **others: Any
 ) -> None:
     find_device(device)
     name = type(model).__name__
@@ -116,7 +116,7 @@ def _check_options(
         raise ValueError(f"sigma: {name} is not told the noise level, got {sigma:g}")
     if sigma is not None and not 0 <= sigma <= 255:
         raise ValueError(f"sigma: expected a noise level from 0 to 255, got {sigma:g}")
-    if tile < 1:
+    if tile is not None and tile < 1:
         raise ValueError(f"tile: expected a side of at least one pixel, got {tile}")
     if others["max_pixels"] < 1:
         raise ValueError(f"max_pixels: expected at least one, got {others['max_pixels']}")

@@ -157,7 +157,7 @@ class Restore:
     sigma: Annotated[float | None, says("X")] = None
     format: Annotated[str | None, says("FORMAT")] = None
     recursive: Annotated[bool, arg(aliases=["-r"], help_behavior_hint="")] = False
-    tile: Annotated[int, arg(metavar="N")] = 512
+    tile: Number = None
     ensemble: Flag = False
     full_range: Annotated[bool, arg(name="range", help_behavior_hint="")] = False
     strip: Flag = False

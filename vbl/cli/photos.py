@@ -184,6 +184,10 @@ class _Work:
         mode = "r+" if path.exists() else "w+"
         np.lib.format.open_memmap(path, mode, np.float32, shape=shape)[:, rows] = std.numpy()
 
+    def _map_rows(self, rows: slice) -> Tensor:
+        array = np.load(self.path("noise_std.npy"), mmap_mode="r")  # anew, to release its memory
+        return torch.from_numpy(array[:, rows].copy())[None]
+
     def path(self, ending: str) -> Path:
         """A draft; its name is short whatever the photograph is called."""
         return self.folder / ending
@@ -206,9 +210,7 @@ class _Work:
         height, width = self.picture.height, self.picture.width
         std, kernel = None, self.values.get("kernel")
         if self.levels:
-            array = np.load(self.path("noise_std.npy"), mmap_mode="r")
-            std = _shrunk(lambda rows: torch.from_numpy(array[:, rows].copy())[None], height, width)
-            std = std.mean(1, keepdim=True)
+            std = _shrunk(self._map_rows, height, width).mean(1, keepdim=True)
         photo = _shrunk(lambda rows: self.picture[rows, :], height, width)
         restored = _shrunk(self.writer.read_back, self.writer.height, self.writer.width)
         with plt.rc_context():

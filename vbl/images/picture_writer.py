@@ -100,18 +100,25 @@ class PictureWriter:
         low, high = (v.item() for v in rows.aminmax())
         if not np.isfinite([low, high]).all():
             raise ValueError(f"restored values from {low:g} to {high:g}, expected numbers")
-        values = rows[0].permute(1, 2, 0).cpu().double()
+        with self.raw.open("ab") as file:
+            for part in rows[0].permute(1, 2, 0).split(64):
+                file.write(self._numbers(part).tobytes())
+
+    def _numbers(self, part: Tensor) -> np.ndarray:
+        """Values as in the file."""
+        values = part.cpu().double()
         values = values if self.depth == "float" else values.clamp(0, 1)
         values = self.low + (self.high - self.low) * values
         values = values if self.depth == "float" else values.round()
-        with self.raw.open("ab") as file:
-            file.write(values.numpy().astype(NUMBERS[self.depth]).tobytes())
+        return values.numpy().astype(NUMBERS[self.depth])
 
     def read_back(self, rows: slice) -> Tensor:
         """Written rows, (1, C, h, W) in [0, 1]."""
-        channels = self.source.channels
-        written = np.memmap(self.raw, NUMBERS[self.depth], "r").reshape(-1, self.width, channels)
-        values = (written[rows].astype(np.float32) - self.low) / (self.high - self.low)
+        kind, row = np.dtype(NUMBERS[self.depth]), self.width * self.source.channels
+        count = (rows.stop - rows.start) * row
+        written = np.fromfile(self.raw, kind, count, offset=rows.start * row * kind.itemsize)
+        written = written.reshape(-1, self.width, self.source.channels)
+        values = (written.astype(np.float32) - self.low) / (self.high - self.low)
         return torch.from_numpy(values.transpose(2, 0, 1).copy())[None].clamp(0, 1)
 
     def save(self, path: Path, *, strip: bool = False) -> None:

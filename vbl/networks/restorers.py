@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, keep_variance, pad_to_multiple
+from vbl.networks.network import Network, in_float32, keep_variance, pad_to_multiple
 
 
 class ResBlock(nn.Module):
@@ -71,7 +71,7 @@ class ResUNet(Network):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
         """Residual (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
         height, width = x.shape[-2:]
-        x = self.head(pad_to_multiple(x, self.stride))
+        x = in_float32(self.head, pad_to_multiple(x, self.stride))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=False):
             skips.append(encoder(x))
@@ -169,6 +169,7 @@ class FFDNet(Network):
     """
 
     stride = 2
+    carries_image = True
 
     def __init__(
         self, channels: int = 3, width: int = 96, depth: int = 12, conditioning: int | None = None

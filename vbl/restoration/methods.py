@@ -21,10 +21,11 @@ from vbl.degradations.kernels import VIRNET_TEST_SIDE
 from vbl.degradations.operators import bicubic_upsample
 from vbl.models import Restoration, load
 from vbl.models.checkpoints import known
+from vbl.networks import use_bf16
 from vbl.restoration import classical as baselines
 from vbl.restoration.classical import least_squares
 from vbl.restoration.restore import is_told
-from vbl.utils import UnknownName
+from vbl.utils import UnknownName, bf16_pays
 
 Restore = Callable[[Degraded, str | None], Restoration]  # of the pair and its sampling
 
@@ -159,6 +160,7 @@ def _loaded(model: Any, device: torch.device) -> Method:
         "parameters": sum(p.numel() for p in found.parameters()),
         **getattr(found, "about", {}),
     }
+    use_bf16(found, bf16_pays(device), exact=True)
     restore = restorer_of(found.eval().to(device))
     return Method(name, restore, scale, about, ("noise_var",) if is_told(found) else ())
 

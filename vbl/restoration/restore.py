@@ -83,7 +83,7 @@ def restore_bands(
     model: Any,
     pixels: Pixels,
     *,
-    tile: int = 512,
+    tile: int | None = None,
     overlap: int | None = None,
     ensemble: bool = False,
     noise_std: float | Tensor | None = None,
@@ -102,7 +102,8 @@ def restore_bands(
     Args:
         model: As in `restore`. It is moved to the device and put into evaluation mode.
         pixels: The images.
-        tile: The largest side of a tile, without its overlap.
+        tile: The largest side of a tile, without its overlap; by default 768 pixels, and for
+            super-resolution at most 1024 of the restored image.
         overlap: Further pixels on each side of a tile; by default the receptive radius.
         ensemble: Average over the image's eight rotations and reflections: slightly more accurate,
             eight times slower.
@@ -123,7 +124,7 @@ def restore_bands(
     target = find_device(device)
     keep_freed_memory()
     model = _find_model(model).eval().to(target, memory_format=torch.channels_last)
-    use_bf16(model, bf16_pays(target) if bf16 is None else bf16)
+    use_bf16(model, bf16_pays(target) if bf16 is None else bf16, exact=True)
     level = _noise_level(model, pixels.shape, noise_std)
     channels = _channels_of(model, pixels.shape[1])
     answer = (_ensemble if ensemble else _answer)(model, pixels, channels, target)
@@ -212,8 +213,9 @@ def _in_channels(restored: Restoration, given: int) -> Restoration:
     return replace(restored, **{name: v.mean(1, keepdim=True) for name, v in maps.items()})
 
 
-def _tiles(model: nn.Module, shape: tuple, size: int, overlap: int | None) -> list[Tile]:
+def _tiles(model: nn.Module, shape: tuple, size: int | None, overlap: int | None) -> list[Tile]:
     height, width = shape[-2:]
+    size = min(768, 1024 // scale_of(model)) if size is None else size
     by_pixel = getattr(model, "restoring", model)
     grid = {"size": size, "stride": stride(by_pixel)}
     if overlap is None:

@@ -28,7 +28,7 @@ from vbl.training.data import fingerprint, training_and_held_out, validation_pai
 from vbl.training.learner import Learner
 from vbl.training.run import Journal, Run, agreed_plan, clear_folder, prepare_folder, shows_progress
 from vbl.training.states import load_state
-from vbl.utils import UnknownName, bf16_pays, find_device
+from vbl.utils import UnknownName, bf16_pays, find_device, keep_freed_memory
 
 
 def fit(
@@ -74,6 +74,7 @@ def fit(
     """
     if minutes is not None and not minutes >= 0:
         raise ValueError(f"minutes: expected a number >= 0, got {minutes}")
+    keep_freed_memory()
     recipe, preset, label = _choose(recipe, preset)
     accelerator = _accelerator(device)
     folder = Path(folder or Path("runs") / f"{recipe.name}-{label}")
