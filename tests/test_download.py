@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from vbl.images import download, open_folder
-from vbl.images import files as images
+from vbl import images
 from vbl.images.archives import UnpackError, unpack
 from vbl.images.catalog import DOWNLOADS, Download, Manual
 from vbl.images.download import DownloadError, fetch
@@ -74,6 +74,7 @@ def _sha256(path):
 # Fetching ------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*no picture by its name")
 def test_a_set_is_fetched_once_and_its_archives_unpacked(server, cache):
     folder = fetch("tiny", downloader=server)
     assert folder == cache / "tiny"

@@ -147,8 +147,8 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
 def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
     """Open a folder of pictures, or of pairs of a noisy and a clean one.
 
-    Pictures are sorted by file name; subfolders and other files are ignored. If a name ends in
-    ``_noisy``, all pictures must form pairs ``NAME_noisy`` and ``NAME_clean`` (with any suffix).
+    Pictures are sorted by file name. Subfolders are ignored, and so are other files, with a warning
+    that counts them by their suffix. If a name ends in ``_noisy``, all pictures must form pairs ``NAME_noisy`` and ``NAME_clean`` (with any suffix).
 
     Args:
         path: The folder.
@@ -163,9 +163,15 @@ def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
     folder = Path(path)
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
-    files = sorted(file for file in folder.iterdir() if _is_picture(file))
+    inside = sorted(file for file in folder.iterdir() if file.is_file())
+    files = [file for file in inside if _is_picture(file)]
     if not files:
         raise ValueError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
+    seen = (file for file in inside if file not in files and not file.name.startswith("."))
+    others = Counter(file.suffix or "no suffix" for file in seen)
+    if others:
+        found = ", ".join(f"{count} x {suffix}" for suffix, count in sorted(others.items()))
+        warnings.warn(f"{folder}: left out what is no picture by its name: {found}", stacklevel=2)
     if pairs is None and any(re.fullmatch(NOISY_CLEAN.degraded, file.stem) for file in files):
         pairs = NOISY_CLEAN
     stems = _by_stem(folder, files)

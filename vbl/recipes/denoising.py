@@ -134,7 +134,7 @@ VIRNET_PHOTO = Recipe(
             size: virnet.Config(sigma_depth=8, sigma_width=16, **UNET[size])
             for size in ("quick", "ship")
         },
-        {"quick": 300, "ship": 5000},
+        {"quick": 300, "ship": 18_000},
         clip=VIRNET_CLIP,
         ship={"lr": 1e-3, "start": "virnet-denoise"},
     ),
