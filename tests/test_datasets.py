@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vbl import images
 from vbl.images import (
     CATALOG,
     PHOTOGRAPHS,
@@ -19,7 +20,6 @@ from vbl.images import (
     open_folder,
     photo,
 )
-from vbl import images
 from vbl.images.catalog import DOWNLOADS, Folder, Pairs
 from vbl.utils import DATA, UnknownName
 

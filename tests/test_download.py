@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vbl.images import download, open_folder
 from vbl import images
+from vbl.images import download, open_folder
 from vbl.images.archives import UnpackError, unpack
 from vbl.images.catalog import DOWNLOADS, Download, Manual
 from vbl.images.download import DownloadError, fetch

@@ -195,7 +195,7 @@ class _Work:
     def finish(self, *, strip: bool) -> dict[str, Path]:
         """Write all files; return the drafts by their ending."""
         restored = self.path(f"restored{self.job.suffix}")
-        self.writer.save(restored, strip=strip)
+        self.writer.save(restored, strip=strip, name=self.job.restored or Path("-"))
         if not strip:
             found = self.job.photo.stat()
             os.utime(restored, ns=(found.st_atime_ns, found.st_mtime_ns))

@@ -114,9 +114,10 @@ def blind_sr(
     check_scale(x, scale)
     truth = {}
     if kernel is None:
-        parameters = random_gaussian_parameters(len(x), scale, generator=generator)
+        drawn = random_gaussian_parameters(len(x), scale, generator=generator)
+        parameters = [parameter.to(x) for parameter in drawn]
         truth = dict(zip(("lambda1_sq", "lambda2_sq", "rho"), parameters, strict=True))
-        kernel = gaussian_kernel(*parameters, size=21).to(x)
+        kernel = gaussian_kernel(*parameters, size=21)
     small = SAMPLINGS[sampling](blur(x, kernel, "symmetric"), scale)
     y, var = add_white_noise(small, std, generator)
     return Degraded(y, x, var, kernel.expand(len(x), -1, -1, -1), scale, truth)

@@ -95,7 +95,7 @@ def smoothed_noise(
     white = randn_like(x, generator=generator)
     common = u[1].view(-1, 1, 1, 1) ** 2
     mixed = (1 - common).sqrt() * white + common.sqrt() * white[:, :1]
-    std = 0.6 * training_noise_map(n, h, w, generator=generator)
+    std = 0.6 * training_noise_map(n, h, w, generator=generator).to(x)
     return Degraded(x + std * blur(mixed, kernel, "symmetric"), x)
 
 

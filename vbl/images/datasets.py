@@ -148,7 +148,8 @@ def open_folder(path: Any, *, pairs: Pairs | None = None) -> ImageSet:
     """Open a folder of pictures, or of pairs of a noisy and a clean one.
 
     Pictures are sorted by file name. Subfolders are ignored, and so are other files, with a warning
-    that counts them by their suffix. If a name ends in ``_noisy``, all pictures must form pairs ``NAME_noisy`` and ``NAME_clean`` (with any suffix).
+    that counts them by their suffix. If a name ends in ``_noisy``, all pictures must form pairs
+    ``NAME_noisy`` and ``NAME_clean`` (with any suffix).
 
     Args:
         path: The folder.

@@ -121,12 +121,13 @@ class PictureWriter:
         values = (written.astype(np.float32) - self.low) / (self.high - self.low)
         return torch.from_numpy(values.transpose(2, 0, 1).copy())[None].clamp(0, 1)
 
-    def save(self, path: Path, *, strip: bool = False) -> None:
+    def save(self, path: Path, *, strip: bool = False, name: Path | None = None) -> None:
         """Encode the rows.
 
         Args:
             path: The file.
             strip: Leave out profile, EXIF and other metadata.
+            name: What an error calls the file.
 
         Raises:
             OSError: When the file cannot be written.
@@ -152,7 +153,7 @@ class PictureWriter:
             _run(image, self.format.saver, path, options)
         except pyvips.Error as reason:
             line = " ".join((reason.detail or str(reason)).split())
-            raise OSError(f"cannot write {path}: {line}") from reason
+            raise OSError(f"cannot write {name or path}: {line}") from reason
 
     def _converted(self, alpha: pyvips.Image) -> pyvips.Image:
         """Transparency in the size and type of the written picture."""

@@ -66,13 +66,13 @@ def convolution(a: int, b: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(a, b, size, stride, padding=size // 2)
 
 
-def in_float32(layer: nn.Module, x: Tensor) -> Tensor:
+def outside_autocast(layer: nn.Module, x: Tensor) -> Tensor:
     """A layer outside autocast: a network's first, where bfloat16 would add noise to the image.
 
     Eight bits of mantissa round a bright value by up to 1/512; of that, 0.03 dB are lost at 40 dB.
     """
     with torch.autocast(x.device.type, enabled=False):
-        return layer(x.float())
+        return layer(x)
 
 
 def keep_variance(module: nn.Module) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, in_float32, keep_variance, pad_to_multiple
+from vbl.networks.network import Network, keep_variance, outside_autocast, pad_to_multiple
 
 
 class ResBlock(nn.Module):
@@ -71,7 +71,7 @@ class ResUNet(Network):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
         """Residual (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
         height, width = x.shape[-2:]
-        x = in_float32(self.head, pad_to_multiple(x, self.stride))
+        x = outside_autocast(self.head, pad_to_multiple(x, self.stride))
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=False):
             skips.append(encoder(x))

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, in_float32, pad_to_multiple
+from vbl.networks.network import Network, outside_autocast, pad_to_multiple
 
 
 class RIRNet(Network):
@@ -45,7 +45,7 @@ class RIRNet(Network):
         """Residual (B, out_channels, H, W) of the input (B, in_channels, H, W)."""
         height, width = x.shape[-2:]
         x = F.pixel_unshuffle(pad_to_multiple(x, self.stride), self.stride)
-        x = in_float32(self.head, x)
+        x = outside_autocast(self.head, x)
         x = x + self.trunk(self.groups(x))
         return F.pixel_shuffle(self.tail(x), self.stride)[..., :height, :width]
 

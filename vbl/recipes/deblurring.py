@@ -130,20 +130,21 @@ def crops_of_pairs(
         pairs: As in `learn_to_deblur`.
         size: Side of the kernels.
     """
-    crops = random_crops(_pixels_of(pairs), x.shape[-1], len(x), generator=generator)
+    crops = random_crops(_pixels_of(pairs, x.device), x.shape[-1], len(x), generator=generator)
     sharp, blurred = crops.chunk(2, 1)
     return Degraded(blurred, sharp, kernel=kernel_of_pair(sharp, blurred, size))
 
 
 @cache
-def _pixels_of(pairs: str) -> Pixels:
+def _pixels_of(pairs: str, device: torch.device) -> Pixels:
     found = open_dataset(pairs) if pairs in CATALOG else open_folder(pairs)
 
     def both(name: str) -> Sample:
         pair = found[name]
         return Sample(name, torch.cat([pair.image, pair.degraded], 1))
 
-    return pack(ImageSet("pairs", {name: partial(both, name) for name in found.names}))
+    pictures = ImageSet("pairs", {name: partial(both, name) for name in found.names})
+    return pack(pictures).to(device)
 
 
 DEBLURRING = (VBDEBLUR_TEXT, VBDEBLUR_TEXT_MSE, VBDEBLUR_NATURAL)
