@@ -13,12 +13,13 @@ Here, as on the command line and in the papers, noise levels are on the scale of
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from vbl.degradations import Degraded
@@ -27,8 +28,9 @@ from vbl.evaluation.protocols import PROTOCOLS, choose_protocol, degraded, varia
 from vbl.images import ImageSet, find_pictures
 from vbl.images.datasets import readable
 from vbl.models import Restoration
+from vbl.networks import placed
 from vbl.restoration import Method, find_method
-from vbl.utils import find_device, is_static
+from vbl.utils import bf16_pays, find_device, is_static, keep_freed_memory
 
 INFERRED = ("noise_correlation", "noise_level_ratio", "kernel_mse", "kernel_cosine")
 
@@ -102,7 +104,8 @@ def evaluate(
         kernel: Number of its blur kernel, from 0, or "all".
         quality: Quality factor of JPEG.
         protocol: A key of `vbl.evaluation.PROTOCOLS`; by default that of `choose_protocol`.
-        device: "cpu" or "cuda"; by default a GPU if there is one.
+        device: "cpu", "cuda", "cuda:1" or "mps"; by default a GPU if there is one. A model is
+            afterwards where and as it was before.
         progress: Show a bar with the mean PSNR so far.
 
     Raises:
@@ -122,7 +125,12 @@ def evaluate(
         raise ValueError(f"scale: {method.name} was made for {method.scale}, got {scale or 1}")
     rows: list[dict[str, Any]] = []
     total, hidden = len(runs) * len(pictures), not progress or is_static()
-    with tqdm(desc=method.name, total=total, unit="image", disable=hidden) as bar:
+    keep_freed_memory()
+    bf16, of_caller = bf16_pays(target), isinstance(model, nn.Module)
+    with (
+        placed(model, target, bf16=bf16) if of_caller else nullcontext(),
+        tqdm(desc=method.name, total=total, unit="image", disable=hidden) as bar,
+    ):
         for row in _scores(method, pictures, chosen, runs, target):
             rows.append(row)
             bar.set_postfix_str(f"PSNR {_mean(rows, 'psnr'):.2f} dB", refresh=False)

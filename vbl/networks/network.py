@@ -1,5 +1,8 @@
 """The base class of networks, with its precision; padding, initialisation, shared operations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -48,6 +51,31 @@ def use_bf16(model: nn.Module, bf16: bool, *, exact: bool = False) -> None:
     for module in model.modules():
         if isinstance(module, Network):
             module.bf16 = bf16 and not (exact and module.carries_image)
+
+
+@contextmanager
+def placed(model: nn.Module, device: torch.device, *, bf16: bool) -> Iterator[nn.Module]:
+    """A model on a device, in evaluation mode and in a precision; afterwards as it was before.
+
+    Args:
+        model: Any module.
+        device: Where to put it.
+        bf16: Whether its networks compute in bfloat16, but for those that carry the image.
+    """
+    modules = list(model.modules())
+    training = [module.training for module in modules]
+    precision = [getattr(module, "bf16", None) for module in modules]
+    home = next(model.parameters(), torch.empty(0)).device
+    model.eval().to(device, memory_format=torch.channels_last)
+    use_bf16(model, bf16, exact=True)
+    try:
+        yield model
+    finally:
+        model.to(home)
+        for module, trains, low in zip(modules, training, precision, strict=True):
+            module.training = trains
+            if low is not None:
+                module.bf16 = low
 
 
 def pad_to_multiple(

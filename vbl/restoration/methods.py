@@ -160,8 +160,9 @@ def _loaded(model: Any, device: torch.device) -> Method:
         "parameters": sum(p.numel() for p in found.parameters()),
         **getattr(found, "about", {}),
     }
-    use_bf16(found, bf16_pays(device), exact=True)
-    restore = restorer_of(found.eval().to(device))
+    if found is not model:  # `evaluate` places a model of the caller's and puts it back
+        use_bf16(found.eval().to(device), bf16_pays(device), exact=True)
+    restore = restorer_of(found)
     return Method(name, restore, scale, about, ("noise_var",) if is_told(found) else ())
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from vbl.models import Restoration
-from vbl.networks import pad_to_multiple, use_bf16
+from vbl.networks import pad_to_multiple, placed
 from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative, stride, tiles
 from vbl.utils import bf16_pays, find_device, is_static, keep_freed_memory
 
@@ -100,7 +100,8 @@ def restore_bands(
     photograph with noise of 25/255, in tiles of 128 (``benchmarks/tiling.py``).
 
     Args:
-        model: As in `restore`. It is moved to the device and put into evaluation mode.
+        model: As in `restore`. It computes on the device in evaluation mode, and is afterwards
+            where and as it was.
         pixels: The images.
         tile: The largest side of a tile, without its overlap; by default 768 pixels, and for
             super-resolution at most 1024 of the restored image.
@@ -123,17 +124,16 @@ def restore_bands(
     """
     target = find_device(device)
     keep_freed_memory()
-    model = _find_model(model).eval().to(target, memory_format=torch.channels_last)
-    use_bf16(model, bf16_pays(target) if bf16 is None else bf16, exact=True)
+    model = _find_model(model)
     level = _noise_level(model, pixels.shape, noise_std)
     channels = _channels_of(model, pixels.shape[1])
-    answer = (_ensemble if ensemble else _answer)(model, pixels, channels, target)
     parts = _tiles(model, pixels.shape, tile, overlap)
-    label, bar = (
-        progress if isinstance(progress, str) else None,
-        not callable(progress) and progress,
-    )
-    with tqdm(parts, label, unit="tile", disable=not bar or is_static()) as shown:
+    label, hidden = progress if isinstance(progress, str) else None, not progress or is_static()
+    with (
+        placed(model, target, bf16=bf16_pays(target) if bf16 is None else bf16),
+        tqdm(parts, label, unit="tile", disable=hidden or callable(progress)) as shown,
+    ):
+        answer = (_ensemble if ensemble else _answer)(model, pixels, channels, target)
         for _, row in groupby(shown, lambda part: part.kept[0].start):
             results: dict[str, Tensor] = {}
             for part in row:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
 from vbl.degradations import Degraded
@@ -119,7 +120,11 @@ def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
 def _accelerator(device: Any) -> Accelerator:
     # Processes on CPUs need cpu=True to connect. Networks set their own precision: that of the
     # user's `accelerate config` would also apply to the densities.
-    cpu = find_device(device).type == "cpu"
+    wanted = find_device(device)
+    cpu = wanted.type == "cpu"
+    state = PartialState._shared_state  # of the first Accelerator, which settles the device
+    if state and PartialState().num_processes == 1 and state["device"].type != wanted.type:
+        AcceleratorState._reset_state(reset_partial_state=True)
     options = [DistributedDataParallelKwargs()]
     return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=options)
 

@@ -42,7 +42,7 @@ class Run:
 
     Attributes:
         folder: Its folder.
-        model: In evaluation mode.
+        model: In evaluation mode, on the CPU.
         history: One row for each logged step: step, images, seconds, loss, rate, terms (nats per
             image, of the first process), norms (of the gradients, before clipping) and, twenty
             times in a run, the validation psnr in dB.
@@ -253,7 +253,7 @@ class Journal:
 
     def finish(self) -> Run:
         """Write the weights if all steps are done, and return the run."""
-        model, finished = self._learner.model.eval(), self.done == self._steps
+        model, finished = self._learner.model.eval().cpu(), self.done == self._steps
         use_bf16(model, False)
         if finished and self._writes:
             about = {**self.plan, "steps": self.done, "seconds": round(self.seconds)}
