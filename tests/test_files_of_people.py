@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,13 @@ def test_strip_leaves_them_out(from_a_phone):
         assert "icc_profile" not in picture.info and not picture.getexif()
         assert picture.size == (12, 17)
     assert time.time() - found.path.stat().st_mtime < 3600
+
+
+@pytest.mark.filterwarnings("default")  # our own, which main prints
+def test_a_damaged_profile_is_left_out_with_a_word(here, capsys):
+    save("a.jpg", COLOUR, icc_profile=PROFILE + bytes(200_000))
+    assert restored("a.jpg").shape == (1, 3, 12, 17)
+    assert "without the colour profile" in capsys.readouterr().err
 
 
 # Depth, range, transparency ------------------------------------------------------------------
@@ -304,6 +312,13 @@ def test_animations_and_pages_are_refused(here, capsys, kind):
     (here / "a.png").write_bytes(animated(kind))
     assert main(["restore", "a.png", "-o", "out"]) == 1
     assert "frames or pages, expected one picture" in capsys.readouterr().err
+
+
+def test_a_text_about_animations_is_no_animation(here):
+    body = b"tEXtComment\0acTL"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (here / "a.png").write_bytes(png16(DEEP[..., :3], chunk))
+    assert restored("a.png").depth == "ushort"
 
 
 def test_a_name_with_brackets_or_of_another_encoding_is_a_name(here):

@@ -22,7 +22,8 @@ from torch import Tensor
 MAX_PIXELS = 250_000_000
 WHITE = {"uchar": 255.0, "ushort": 65535.0, "float": 1.0}  # by libvips's name of the type
 CONVERTED = ("cmyk", "lab", "labq", "labs", "lch", "xyz", "yxy")  # to sRGB
-CARRIED = ("exif-", "icc-profile-data", "iptc-data", "xmp-data")  # fields of an image's metadata
+PROFILE = "icc-profile-data"
+CARRIED = ("exif-", PROFILE, "iptc-data", "xmp-data")  # fields of an image's metadata
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
 EXTRA_SUFFIXES = (".heic", ".heif", ".jxl", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf")
@@ -157,7 +158,7 @@ class Picture:
     def annotate(self, image: pyvips.Image) -> pyvips.Image:
         """Another image with this one's colour profile, EXIF, XMP, IPTC data and resolution."""
         mine = self.decode()
-        image = image.copy(xres=mine.xres, yres=mine.yres)
+        image = image.copy(xres=min(mine.xres, 1e5), yres=min(mine.yres, 1e5))
         for name in mine.get_fields():
             if name.startswith(CARRIED):
                 image.set_type(mine.get_typeof(name), name, mine.get(name))
@@ -302,7 +303,8 @@ def _standard(image: pyvips.Image) -> pyvips.Image:
 
 def _without_profile(image: pyvips.Image) -> pyvips.Image:
     image = image.copy()
-    image.remove("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+    if image.get_typeof(PROFILE):
+        image.remove(PROFILE)
     return image
 
 
@@ -328,7 +330,7 @@ def _decoded(path: Path, name: str) -> pyvips.Image:
             upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         image = pyvips.Image.new_from_array(np.asarray(upright))
         exif, profile = upright.getexif().tobytes(), upright.info.get("icc_profile")
-    for field_name, content in (("exif-data", exif), ("icc-profile-data", profile)):
+    for field_name, content in (("exif-data", exif), (PROFILE, profile)):
         if content:
             image.set_type(pyvips.GValue.blob_type, field_name, content)
     return image
@@ -348,11 +350,19 @@ def _check_frames(path: Path, name: str, image: pyvips.Image) -> None:
     frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if frames > 1:
         raise UnreadableImage(path, _several(frames))
-    if name == "PNG":
-        with path.open("rb") as file:
-            before_the_pixels = file.read(1 << 16).partition(b"IDAT")[0]
-        if b"acTL" in before_the_pixels:
-            raise UnreadableImage(path, _several("several"))
+    if name == "PNG" and _is_animated(path):
+        raise UnreadableImage(path, _several("several"))
+
+
+def _is_animated(png: Path) -> bool:
+    """Whether a PNG has an animation's chunk before its pixels; libvips reads the first frame."""
+    with png.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+            if head[4:] == b"acTL":
+                return True
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    return False
 
 
 def _several(frames: object) -> str:

@@ -4,6 +4,7 @@ Rows are appended to a raw file, which libvips then encodes: memory does not dep
 """
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyvips
 import torch
 from torch import Tensor
 
-from vbl.images.picture import WHITE, Picture
+from vbl.images.picture import PROFILE, WHITE, Picture
 
 
 @dataclass(frozen=True)
@@ -132,28 +133,37 @@ class PictureWriter:
         Raises:
             OSError: When the file cannot be written.
         """
-        channels = self.source.channels
+        image = self._image()
+        annotated = image if strip else self.source.annotate(image)
         try:
-            image = pyvips.Image.rawload(
-                os.fsencode(self.raw),
-                self.width,
-                self.height,
-                channels,
-                format=self.depth,
-                interpretation=COLOURS[self.depth, channels],
-            )
-            alpha = self.source.alpha()
-            if alpha is not None:
-                image = image.bandjoin(self._converted(alpha))
-            if not strip:
-                image = self.source.annotate(image)
-            options = dict(self.format.options, keep="none" if strip else "all")
-            if self.format is TIFF:
-                options["bigtiff"] = self.raw.stat().st_size > BIGTIFF
-            _run(image, self.format.saver, path, options)
+            self._encode(annotated, path, strip)
         except pyvips.Error as reason:
             line = " ".join((reason.detail or str(reason)).split())
-            raise OSError(f"cannot write {name or path}: {line}") from reason
+            if not annotated.get_typeof(PROFILE):
+                raise OSError(f"cannot write {name or path}: {line}") from reason
+            warnings.warn(f"{name or path}: without the colour profile: {line}", stacklevel=2)
+            annotated.remove(PROFILE)
+            self._encode(annotated, path, strip)
+
+    def _image(self) -> pyvips.Image:
+        """The written rows, with the source's transparency."""
+        channels = self.source.channels
+        image = pyvips.Image.rawload(
+            os.fsencode(self.raw),
+            self.width,
+            self.height,
+            channels,
+            format=self.depth,
+            interpretation=COLOURS[self.depth, channels],
+        )
+        alpha = self.source.alpha()
+        return image if alpha is None else image.bandjoin(self._converted(alpha))
+
+    def _encode(self, image: pyvips.Image, path: Path, strip: bool) -> None:
+        options = dict(self.format.options, keep="none" if strip else "all")
+        if self.format is TIFF:
+            options["bigtiff"] = self.raw.stat().st_size > BIGTIFF
+        _run(image, self.format.saver, path, options)
 
     def _converted(self, alpha: pyvips.Image) -> pyvips.Image:
         """Transparency in the size and type of the written picture."""
