@@ -254,7 +254,7 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device: 'cuda' was asked for, but PyTorch sees no CUDA"):
         find_device("cuda")
-    with pytest.raises(ValueError, match="device: expected 'cpu' or 'cuda', got 'tpu'"):
+    with pytest.raises(ValueError, match="device: expected 'auto', 'cpu', 'cuda'"):
         find_device("tpu")
     assert find_device(None) == torch.device("cpu")
 

@@ -415,7 +415,9 @@ def test_a_photograph_behind_another_name_is_not_overwritten(here, capsys, link)
 
 def run_vbl(line: str, code: str = "", **options) -> subprocess.CompletedProcess:
     script = (
-        "import sys, vbl.models, test_files_of_people as t\n"
+        "import signal, sys, vbl.models, test_files_of_people as t\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # tests in the background
+        "getattr(signal, 'SIGHUP', None) and signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "vbl.models.load = lambda _: t.Same()\n"
         f"{code}\n"
         "from vbl.cli.main import main\n"

@@ -244,6 +244,7 @@ def test_a_seed_repeats_the_bound_and_another_does_not():
 # Restoration
 
 
+@pytest.mark.usefixtures("float32")
 def test_a_photograph_is_restored_in_tiles_with_one_kernel_inferred_once():
     model, y = tiny().eval(), torch.rand(1, 3, 50, 61, generator=seeded())
     calls, infer = [], model.infer

@@ -270,6 +270,7 @@ def test_draws_of_the_code_have_the_moments_of_q():
     assert abs(draws.var() / 0.09 - 1) < 5 * math.sqrt(2 / 4000)
 
 
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("known", ["kernel", "quality"])
 def test_what_the_code_says_of_a_whole_image_is_the_mean_over_its_tiles(known):
     model, y = tiny(known=known), images(side=200, count=1)

@@ -280,6 +280,7 @@ def test_what_was_inferred_of_the_whole_serves_its_parts():
     torch.testing.assert_close(q.inferred.eta, model.infer(y).eta)
 
 
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("upsampling", ["nearest", "shuffle"])
 def test_a_large_photograph_is_restored_in_tiles_with_one_kernel(upsampling):
     model, y = tiny(upsampling=upsampling).eval(), torch.rand(1, 3, 50, 61)
