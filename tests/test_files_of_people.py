@@ -388,6 +388,39 @@ def test_a_raw_file_and_its_jpeg_become_two_pictures(here):
     assert results(here / "out") == {"a_png_restored.png", "a_jpg_restored.png"}
 
 
+def test_a_folder_of_one_photograph_can_be_restored_again(here):
+    (here / "in").mkdir()
+    save("in/a.png", COLOUR)
+    assert main(["restore", "in", "-o", "out"]) == 0
+    assert main(["restore", "in", "-o", "out"]) == 0
+
+
+def test_an_input_is_not_overwritten_through_a_folder_that_does_not_exist(here, capsys):
+    save("a.png", COLOUR)
+    before = (here / "a.png").read_bytes()
+    assert main(["restore", "a.png", "-o", "new/../a.png", "--overwrite"]) == 1
+    assert "which is to be restored itself" in capsys.readouterr().err
+    assert (here / "a.png").read_bytes() == before
+
+
+def test_a_tiff_in_ycbcr_without_jpeg_has_its_colours(here):
+    Image.fromarray(COLOUR).convert("YCbCr").save("a.tif")
+    found = values(restored("a.tif"))
+    assert np.abs(found.astype(int) - COLOUR).mean() < 3
+
+
+def test_a_tiff_that_calls_itself_reduced_is_no_raw_file(here):
+    Image.fromarray(COLOUR).save("a.tif", tiffinfo={254: 1})
+    assert np.array_equal(values(restored("a.tif")), COLOUR)
+
+
+def test_a_bitmap_over_the_limit_is_refused_before_it_is_decoded(here, capsys, monkeypatch):
+    save("a.bmp", COLOUR)
+    monkeypatch.setattr("vbl.images.picture.ImageOps.exif_transpose", None)
+    assert main(["restore", "a.bmp", "-o", "out", "--max-pixels", "100"]) == 1
+    assert "204 pixels, more than max_pixels = 100" in capsys.readouterr().err
+
+
 def test_one_photograph_becomes_the_file_that_is_named(here, capsys):
     save("a.png", COLOUR)
     assert main(["restore", "a.png", "-o", "clean.tif"]) == 0

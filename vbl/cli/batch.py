@@ -1,5 +1,6 @@
 """Restoration of many photographs: which files, under which names, and that a batch goes on."""
 
+import os
 import shutil
 import sys
 from collections import defaultdict
@@ -60,20 +61,27 @@ def restore_batch(
         for folder in {path.parent for job in jobs for path in job.outputs}:
             folder.mkdir(parents=True, exist_ok=True)
             remove_abandoned(folder)
-        _restore_all(model, jobs, skip_existing, quiet, overwrite=overwrite, **options)
+        several = len(jobs) > 1 or jobs[0].photo not in names
+        lenient = several or skip_existing
+        _restore_all(model, jobs, several, lenient, quiet, overwrite=overwrite, **options)
 
 
 def _restore_all(
-    model: nn.Module, jobs: Sequence[Job], skip_existing: bool, quiet: bool, **options: Any
+    model: nn.Module,
+    jobs: Sequence[Job],
+    several: bool,
+    lenient: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
-    several, failed, there = len(jobs) > 1, [], 0
+    failed, there = [], 0
     say = _sayer(quiet, to_stderr=any(job.restored is None for job in jobs))
     hidden = True if quiet or is_static() else None  # None: hidden unless it is on a terminal
     layout = "{desc}{percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
     with tqdm(total=len(jobs), bar_format=layout, disable=hidden) as bar:
         for number, job in enumerate(jobs):
             bar.set_description(job.photo.name)
-            if (several or skip_existing) and not options["overwrite"] and _is_there(job):
+            if lenient and not options["overwrite"] and _is_there(job):
                 there += 1
             else:
                 try:
@@ -132,6 +140,8 @@ def _stdin_as_file(given: Sequence[Path]) -> Iterator[tuple[Sequence[Path], Path
         raise ValueError("-: standard input can be read once only")
     with TemporaryDirectory(prefix="vbl-stdin-") as folder:
         piped = Path(folder) / "stdin"
+        if sys.stdin is None:
+            raise ValueError("-: standard input is closed")
         with piped.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield [piped if path == STDIN else path for path in given], piped
@@ -205,7 +215,8 @@ def _check_clashes(jobs: Sequence[Job]) -> None:
             raise ValueError(f"{both}: restore them into different folders")
         variants = [*job.outputs, *(() if job.suffix else [job.restored.with_suffix(".tif")])]
         for path in variants:
-            if path.exists() and _identity(path) in inputs:
+            place = Path(os.path.realpath(path))  # also through a folder that is made later
+            if place.exists() and _identity(place) in inputs:
                 clash = f"{job.photo} would become {path}, which is to be restored itself"
                 raise ValueError(f"{clash}: give another folder")
 

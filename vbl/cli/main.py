@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
+from pathlib import Path
 from textwrap import shorten
 
 import tyro
@@ -28,6 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments without the name of the program; by default those of the process.
     """
+    for stream in (sys.stdout, sys.stderr):  # a name that cannot be printed is no error
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the process)
     try:
         with warnings.catch_warnings(), _signals_as_exits():
             warnings.showwarning = _show_warning
@@ -62,7 +68,7 @@ def parse(argv: Sequence[str] | None = None) -> Command:
         with redirect_stderr(box):
             return tyro.cli(Command, prog="vbl", description=about, args=argv, config=config)
     except SystemExit as end:
-        if not end.code:
+        if not end.code or end.code > 128:  # help, or a signal
             raise
         raise UsageError(_unboxed(box.getvalue())) from None
 

@@ -133,7 +133,7 @@ def _in_its_format(job: Job, picture: Picture) -> Job:
 
 
 def _check_absent(paths: Iterable[Path], overwrite: bool) -> None:
-    there = [path for path in paths if path.exists()]
+    there = [path for path in paths if path.exists() or path.is_symlink()]
     if there and not overwrite:
         raise FileExistsError(f"{there[0]} exists: give --overwrite to replace it")
 

@@ -8,6 +8,7 @@ and the raw files of cameras.
 
 import os
 import struct
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "raw"}  # of "ftyp" boxes; 
 PACKAGES = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl", "raw": "rawpy"}
 
 SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION, TIFF_COLOURS = 254, 330, 50706, 262  # tags of TIFF
-COLOUR_FILTER = 32803
+TIFF_COMPRESSION, MAKE = 259, 271
+COLOUR_FILTER, YCBCR, JPEG_IN_TIFF = 32803, 6, (6, 7)  # libvips reads other YCbCr as RGB
 
 pyvips.cache_set_max(0)  # else a file that has changed would be read as it was
 
@@ -231,31 +233,36 @@ def _format(path: Path) -> str:
             return BRANDS.get(start[8:12], "HEIC")
         for signature, name in SIGNATURES.items():
             if start.startswith(signature):
-                return "raw" if name == "TIFF" and _is_raw(file) else name
+                return _kind_of_tiff(file) if name == "TIFF" else name
     raise UnreadableImage(path, "its format is none of PNG, JPEG, TIFF, WebP, AVIF, GIF and BMP")
 
 
-def _is_raw(file: Any) -> bool:
-    """Whether a TIFF is the raw file of a camera, whose first picture is a thumbnail."""
+def _kind_of_tiff(file: Any) -> str:
+    """ "raw" for the file of a camera, whose first picture is a thumbnail; "TIFF", or "YCbCr"."""
     file.seek(0)
     start = file.read(16)
     if start[8:10] == b"CR":  # Canon's
-        return True
-    tags = TiffImagePlugin.ImageFileDirectory_v2(start[: 16 if b"+" in start[2:4] else 8])
+        return "raw"
     try:
-        file.seek(tags.next)
-        tags.load(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # libvips will say what is damaged
+            tags = TiffImagePlugin.ImageFileDirectory_v2(start[: 16 if b"+" in start[2:4] else 8])
+            file.seek(tags.next)
+            tags.load(file)
+            colours, compression = tags.get(TIFF_COLOURS), tags.get(TIFF_COMPRESSION)
+            thumbnail = tags.get(SUBFILE_TYPE, 0) & 1 or SUB_DIRECTORIES in tags
+            if DNG_VERSION in tags or colours == COLOUR_FILTER or (thumbnail and MAKE in tags):
+                return "raw"
     except DECODER_ERRORS:
-        return False  # libvips will say what is damaged
-    thumbnail = tags.get(SUBFILE_TYPE, 0) & 1 or SUB_DIRECTORIES in tags
-    return thumbnail or DNG_VERSION in tags or tags.get(TIFF_COLOURS) == COLOUR_FILTER
+        return "TIFF"
+    return "YCbCr" if colours == YCBCR and compression not in JPEG_IN_TIFF else "TIFF"
 
 
 def _opened(path: Path, name: str, max_pixels: int) -> Picture:
-    image, whole = (_loaded(path), None) if name in LOADED else 2 * (_decoded(path, name),)
-    if image.width * image.height > max_pixels:
-        found = f"{image.width} x {image.height} = {image.width * image.height:,} pixels"
-        raise UnreadableImage(path, f"{found}, more than max_pixels = {max_pixels:,}")
+    by_vips = name in LOADED
+    image = _loaded(path) if by_vips else _decoded(path, name, max_pixels)
+    whole = None if by_vips else image
+    _check_size(path, image.width, image.height, max_pixels)
     _check_frames(path, name, image)
     image = _standard(image)
     if image.format not in WHITE or image.bands > 4:
@@ -273,6 +280,12 @@ def _opened(path: Path, name: str, max_pixels: int) -> Picture:
         high=WHITE[image.format],
         _decoded=whole,
     )
+
+
+def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        found = f"{width} x {height} = {width * height:,} pixels"
+        raise UnreadableImage(path, f"{found}, more than max_pixels = {max_pixels:,}")
 
 
 LOADED = ("PNG", "JPEG", "TIFF", "WebP", "AVIF", "GIF")  # by libvips
@@ -308,7 +321,7 @@ def _without_profile(image: pyvips.Image) -> pyvips.Image:
     return image
 
 
-def _decoded(path: Path, name: str) -> pyvips.Image:
+def _decoded(path: Path, name: str, max_pixels: int) -> pyvips.Image:
     """The whole picture, by Pillow or rawpy."""
     if name in PACKAGES:
         try:
@@ -318,10 +331,12 @@ def _decoded(path: Path, name: str) -> pyvips.Image:
             how = "to open it: pip install 'vbl[photos]'"
             raise UnreadableImage(path, f"it is {kind}; {how}") from reason
     if name == "raw":
-        return _developed(package, path)
+        return _developed(package, path, max_pixels)
     if name == "HEIC":
         package.register_heif_opener()
-    with Image.open(path) as opened:
+    with warnings.catch_warnings(), Image.open(path) as opened:
+        warnings.simplefilter("ignore")  # Pillow has a limit of its own
+        _check_size(path, *opened.size, max_pixels)
         frames = getattr(opened, "n_frames", 1)
         if frames > 1:
             raise UnreadableImage(path, _several(frames))
@@ -336,13 +351,16 @@ def _decoded(path: Path, name: str) -> pyvips.Image:
     return image
 
 
-def _developed(rawpy: Any, path: Path) -> pyvips.Image:
+def _developed(rawpy: Any, path: Path, max_pixels: int) -> pyvips.Image:
     """The raw file of a camera in its own white balance, as sRGB of 16 bits."""
     try:
         with rawpy.imread(str(path)) as raw:
+            _check_size(path, raw.sizes.width, raw.sizes.height, max_pixels)
             pixels = raw.postprocess(output_bps=16, use_camera_wb=True)
     except rawpy.LibRawError as reason:
-        raise UnreadableImage(path, str(reason)) from reason
+        said = reason.args[0] if reason.args else reason
+        said = said.decode() if isinstance(said, bytes) else said
+        raise UnreadableImage(path, said) from reason
     return pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
 
 
