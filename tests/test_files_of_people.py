@@ -416,7 +416,7 @@ def test_a_tiff_that_calls_itself_reduced_is_no_raw_file(here):
 
 def test_a_bitmap_over_the_limit_is_refused_before_it_is_decoded(here, capsys, monkeypatch):
     save("a.bmp", COLOUR)
-    monkeypatch.setattr("vbl.images.picture.ImageOps.exif_transpose", None)
+    monkeypatch.setattr("vbl.images.formats.ImageOps.exif_transpose", None)
     assert main(["restore", "a.bmp", "-o", "out", "--max-pixels", "100"]) == 1
     assert "204 pixels, more than max_pixels = 100" in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from vbl.cli.drafts import remove_abandoned
 from vbl.cli.photos import ENDINGS, Job, job_for, restore_file
-from vbl.images.picture import EXTRA_SUFFIXES, SUFFIXES
+from vbl.images.formats import EXTRA_SUFFIXES, SUFFIXES
 from vbl.restoration import is_told
 from vbl.utils import find_device, is_static
 

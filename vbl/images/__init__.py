@@ -15,6 +15,7 @@ from vbl.images.datasets import (
     training_set,
 )
 from vbl.images.files import read, write
-from vbl.images.picture import SUFFIXES, Picture, UnreadableImage, open_picture
+from vbl.images.formats import SUFFIXES, UnreadableImage
+from vbl.images.picture import Picture, open_picture
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from vbl.images.catalog import CATALOG, PHOTOGRAPHS, Folder, Generated, Pairs, Photograph
 from vbl.images.files import read
-from vbl.images.picture import SUFFIXES, UnreadableImage
+from vbl.images.formats import SUFFIXES, UnreadableImage
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page
 from vbl.utils import UnknownName, sha256

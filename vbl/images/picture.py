@@ -1,14 +1,11 @@
 """A picture's file, opened: its size and depth at once, its pixels from top to bottom.
 
 ``open_picture`` accepts what cameras, phones, scanners and editors write, and refuses other files
-with one line before it decodes a pixel. libvips decodes, a few rows at a time; Pillow and rawpy
-decode, at once, what libvips does not know: BMP, and with the extra ``vbl[photos]`` HEIC, JPEG XL
-and the raw files of cameras.
+with one line before it decodes a pixel. libvips decodes, a few rows at a time; what it does not
+know, `vbl.images.formats`.
 """
 
 import os
-import struct
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,72 +14,26 @@ import numpy as np
 import pyvips
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps, TiffImagePlugin
 from torch import Tensor
 
-MAX_PIXELS = 250_000_000
-WHITE = {"uchar": 255.0, "ushort": 65535.0, "float": 1.0}  # by libvips's name of the type
-CONVERTED = ("cmyk", "lab", "labq", "labs", "lch", "xyz", "yxy")  # to sRGB
-PROFILE = "icc-profile-data"
-CARRIED = ("exif-", PROFILE, "iptc-data", "xmp-data")  # fields of an image's metadata
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
-EXTRA_SUFFIXES = (".heic", ".heif", ".jxl", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf")
-EXTRA_SUFFIXES += (".rw2", ".pef", ".srw")
-
-# First bytes of a file -> its format; "ftyp" boxes and TIFFs are looked into.
-SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"BM": "BMP",
-    b"GIF8": "GIF",
-    b"RIFF": "WebP",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"FUJIFILMCCD-RAW": "raw",
-    b"IIU\0": "raw",
-    b"IIRO": "raw",
-    b"IIRS": "raw",
-    b"FOVb": "raw",
-}
-BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "raw"}  # of "ftyp" boxes; others are HEIC
-PACKAGES = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl", "raw": "rawpy"}
-
-SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION, TIFF_COLOURS = 254, 330, 50706, 262  # tags of TIFF
-TIFF_COMPRESSION, MAKE = 259, 271
-COLOUR_FILTER, YCBCR, JPEG_IN_TIFF = 32803, 6, (6, 7)  # libvips reads other YCbCr as RGB
-
-pyvips.cache_set_max(0)  # else a file that has changed would be read as it was
-
-# Exceptions of the decoders on damaged files.
-DECODER_ERRORS = (
-    pyvips.Error,
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-    Image.DecompressionBombError,
+from vbl.images.formats import (
+    DECODER_ERRORS,
+    LOADED,
+    PROFILE,
+    UnreadableImage,
+    check_size,
+    decode_at_once,
+    format_of,
+    several,
 )
 
+MAX_PIXELS = 250_000_000
+NUMBERS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+WHITE = {"uchar": 255.0, "ushort": 65535.0, "float": 1.0}  # by libvips's name of the type
+CONVERTED = ("cmyk", "lab", "labq", "labs", "lch", "xyz", "yxy")  # to sRGB
+CARRIED = ("exif-", PROFILE, "iptc-data", "xmp-data")  # fields of an image's metadata
 
-class UnreadableImage(ValueError):
-    """A file that cannot be read as a picture; the message is one line with path and reason."""
-
-    def __init__(self, path: object, reason: object):
-        lines = dict.fromkeys(filter(None, map(str.strip, str(reason).splitlines())))
-        line = "; ".join(lines) or type(reason).__name__
-        super().__init__(f"cannot read {path}: {line}")
+pyvips.cache_set_max(0)  # else a file that has changed would be read as it was
 
 
 @dataclass
@@ -150,8 +101,7 @@ class Picture:
             data = self._region.fetch(0, top, self.width, bottom - top)
         except pyvips.Error as reason:
             raise UnreadableImage(self.path, reason.detail or reason) from reason
-        kind = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[self.depth]
-        return np.frombuffer(data, kind).reshape(bottom - top, self.width, -1)
+        return np.frombuffer(data, NUMBERS[self.depth]).reshape(bottom - top, self.width, -1)
 
     def alpha(self) -> pyvips.Image | None:
         """The transparency, or None."""
@@ -200,7 +150,7 @@ def open_picture(path: Any, *, max_pixels: int = MAX_PIXELS, full_range: bool = 
     path = Path(path)
     _check_file(path)
     try:
-        picture = _opened(path, _format(path), max_pixels)
+        picture = _opened(path, format_of(path), max_pixels)
         if full_range or picture.depth == "float":
             _set_range(picture, full_range)
     except UnreadableImage:
@@ -225,44 +175,11 @@ def _check_file(path: Path) -> None:
         raise UnreadableImage(path, "the file is empty (0 bytes)")
 
 
-def _format(path: Path) -> str:
-    """The name of the file's format, from its first bytes."""
-    with path.open("rb") as file:
-        start = file.read(16)
-        if start[4:8] == b"ftyp":
-            return BRANDS.get(start[8:12], "HEIC")
-        for signature, name in SIGNATURES.items():
-            if start.startswith(signature):
-                return _kind_of_tiff(file) if name == "TIFF" else name
-    raise UnreadableImage(path, "its format is none of PNG, JPEG, TIFF, WebP, AVIF, GIF and BMP")
-
-
-def _kind_of_tiff(file: Any) -> str:
-    """ "raw" for the file of a camera, whose first picture is a thumbnail; "TIFF", or "YCbCr"."""
-    file.seek(0)
-    start = file.read(16)
-    if start[8:10] == b"CR":  # Canon's
-        return "raw"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # libvips will say what is damaged
-            tags = TiffImagePlugin.ImageFileDirectory_v2(start[: 16 if b"+" in start[2:4] else 8])
-            file.seek(tags.next)
-            tags.load(file)
-            colours, compression = tags.get(TIFF_COLOURS), tags.get(TIFF_COMPRESSION)
-            thumbnail = tags.get(SUBFILE_TYPE, 0) & 1 or SUB_DIRECTORIES in tags
-            if DNG_VERSION in tags or colours == COLOUR_FILTER or (thumbnail and MAKE in tags):
-                return "raw"
-    except DECODER_ERRORS:
-        return "TIFF"
-    return "YCbCr" if colours == YCBCR and compression not in JPEG_IN_TIFF else "TIFF"
-
-
 def _opened(path: Path, name: str, max_pixels: int) -> Picture:
     by_vips = name in LOADED
-    image = _loaded(path) if by_vips else _decoded(path, name, max_pixels)
+    image = _loaded(path) if by_vips else decode_at_once(path, name, max_pixels)
     whole = None if by_vips else image
-    _check_size(path, image.width, image.height, max_pixels)
+    check_size(path, image.width, image.height, max_pixels)
     _check_frames(path, name, image)
     image = _standard(image)
     if image.format not in WHITE or image.bands > 4:
@@ -280,15 +197,6 @@ def _opened(path: Path, name: str, max_pixels: int) -> Picture:
         high=WHITE[image.format],
         _decoded=whole,
     )
-
-
-def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        found = f"{width} x {height} = {width * height:,} pixels"
-        raise UnreadableImage(path, f"{found}, more than max_pixels = {max_pixels:,}")
-
-
-LOADED = ("PNG", "JPEG", "TIFF", "WebP", "AVIF", "GIF")  # by libvips
 
 
 def _loaded(path: Path) -> pyvips.Image:
@@ -321,55 +229,12 @@ def _without_profile(image: pyvips.Image) -> pyvips.Image:
     return image
 
 
-def _decoded(path: Path, name: str, max_pixels: int) -> pyvips.Image:
-    """The whole picture, by Pillow or rawpy."""
-    if name in PACKAGES:
-        try:
-            package = __import__(PACKAGES[name])
-        except ImportError as reason:
-            kind = "the raw file of a camera" if name == "raw" else f"a picture in {name}"
-            how = "to open it: pip install 'vbl[photos]'"
-            raise UnreadableImage(path, f"it is {kind}; {how}") from reason
-    if name == "raw":
-        return _developed(package, path, max_pixels)
-    if name == "HEIC":
-        package.register_heif_opener()
-    with warnings.catch_warnings(), Image.open(path) as opened:
-        warnings.simplefilter("ignore")  # Pillow has a limit of its own
-        _check_size(path, *opened.size, max_pixels)
-        frames = getattr(opened, "n_frames", 1)
-        if frames > 1:
-            raise UnreadableImage(path, _several(frames))
-        upright = ImageOps.exif_transpose(opened)
-        if upright.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
-            upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-        image = pyvips.Image.new_from_array(np.asarray(upright))
-        exif, profile = upright.getexif().tobytes(), upright.info.get("icc_profile")
-    for field_name, content in (("exif-data", exif), (PROFILE, profile)):
-        if content:
-            image.set_type(pyvips.GValue.blob_type, field_name, content)
-    return image
-
-
-def _developed(rawpy: Any, path: Path, max_pixels: int) -> pyvips.Image:
-    """The raw file of a camera in its own white balance, as sRGB of 16 bits."""
-    try:
-        with rawpy.imread(str(path)) as raw:
-            _check_size(path, raw.sizes.width, raw.sizes.height, max_pixels)
-            pixels = raw.postprocess(output_bps=16, use_camera_wb=True)
-    except rawpy.LibRawError as reason:
-        said = reason.args[0] if reason.args else reason
-        said = said.decode() if isinstance(said, bytes) else said
-        raise UnreadableImage(path, said) from reason
-    return pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
-
-
 def _check_frames(path: Path, name: str, image: pyvips.Image) -> None:
     frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if frames > 1:
-        raise UnreadableImage(path, _several(frames))
+        raise UnreadableImage(path, several(frames))
     if name == "PNG" and _is_animated(path):
-        raise UnreadableImage(path, _several("several"))
+        raise UnreadableImage(path, several("several"))
 
 
 def _is_animated(png: Path) -> bool:
@@ -381,10 +246,6 @@ def _is_animated(png: Path) -> bool:
                 return True
             file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
     return False
-
-
-def _several(frames: object) -> str:
-    return f"it holds {frames} frames or pages, expected one picture"
 
 
 def _set_range(picture: Picture, full_range: bool) -> None:

@@ -14,7 +14,8 @@ import pyvips
 import torch
 from torch import Tensor
 
-from vbl.images.picture import PROFILE, WHITE, Picture
+from vbl.images.formats import PROFILE
+from vbl.images.picture import NUMBERS, WHITE, Picture
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,6 @@ FORMATS = {
     ".webp": Format("webpsave", {"Q": 95}, side=16_383),
     ".avif": Format("heifsave", {"Q": 90, "compression": "av1"}, side=16_384),
 }
-NUMBERS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 COLOURS = {("uchar", 1): "b-w", ("ushort", 1): "grey16", ("float", 1): "b-w"}
 COLOURS |= {("uchar", 3): "srgb", ("ushort", 3): "rgb16", ("float", 3): "scrgb"}
 BIGTIFF = 2**31  # bytes of pixels above which a TIFF needs 64-bit offsets
