@@ -124,6 +124,15 @@ def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):
     assert values <= {i for i, name in enumerate(names) if name in noisy}
 
 
+def test_a_camera_can_be_left_out(monkeypatch):
+    names = [f"{camera}_{scene}_0" for camera in ("a", "b") for scene in range(8)]
+    pairs = ImageSet("pairs", dict.fromkeys(names))
+    monkeypatch.setattr(recipes.lud_vae, "open_dataset", lambda name: pairs)
+    seen, rest = noisy_photographs(), noisy_photographs(without="b")
+    assert {name[0] for name in seen.names} == {"a", "b"}
+    assert set(rest.names) == {name for name in seen.names if name[0] == "a"}
+
+
 def test_the_noise_of_ones_own_photographs_can_be_learned(tmp_path):
     for i in range(3):
         image = Image.fromarray(np.full((40, 40, 3), 80 + i, np.uint8))

@@ -58,10 +58,15 @@ def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> D
 # Photographs
 
 
-def noisy_photographs() -> ImageSet:
-    """The noisy pictures of PolyU, without their clean partners, of three scenes out of four."""
+def noisy_photographs(without: str = "") -> ImageSet:
+    """The noisy pictures of PolyU, without their clean partners, of three scenes out of four.
+
+    Args:
+        without: A camera that is left out, for instance "NikonD800".
+    """
     pairs = open_dataset("polyu100")
     names = [name for name in pairs.names if name not in held_out(pairs.names)]
+    names = [name for name in names if not (without and name.startswith(without))]
     return ImageSet("polyu100", {name: partial(_without_partner, pairs, name) for name in names})
 
 
@@ -86,9 +91,9 @@ def _without_partner(pairs: ImageSet, name: str) -> Sample:
 
 
 @cache
-def noisy_pixels(device: torch.device) -> Pixels:
+def noisy_pixels(device: torch.device, without: str = "") -> Pixels:
     """`noisy_photographs`, packed on a device."""
-    return pack(noisy_photographs()).to(device)
+    return pack(noisy_photographs(without)).to(device)
 
 
 @cache
@@ -97,20 +102,25 @@ def _pixels_of(folder: Path, device: torch.device) -> Pixels:
 
 
 def photographs_unpaired(
-    x: Tensor, *, folder: Path | None = None, generator: torch.Generator | None = None
+    x: Tensor,
+    *,
+    folder: Path | None = None,
+    without: str = "",
+    generator: torch.Generator | None = None,
 ) -> Degraded:
     """Unpaired images: half of the clean crops, and as many crops of noisy photographs.
 
     Args:
         x: An even number of clean crops.
         folder: Folder of noisy photographs; by default `noisy_photographs`.
+        without: A camera that those are left without.
 
     Raises:
         ValueError: If the number of crops is odd.
     """
     clean, others = _halves(x)
     size = x.shape[-1]
-    pixels = noisy_pixels(x.device) if folder is None else _pixels_of(folder, x.device)
+    pixels = _pixels_of(folder, x.device) if folder else noisy_pixels(x.device, without)
     return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
 
 
