@@ -88,6 +88,7 @@ def setup(app):
     app.setup_extension("vbl_equations")
     app.setup_extension("vbl_benchmarks")
     app.setup_extension("vbl_reference")
+    app.setup_extension("vbl_sections")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)
