@@ -44,7 +44,7 @@ def test_the_answers_of_the_exam():
         for a, b in ((23.5, 0.245), (24.0, 0.29))
     ]
     assert modes == pytest.approx([0.01, 0.0116], abs=1e-6)
-    assert 1e-6 / (1e-6 + (25 / 255) ** 2) == pytest.approx(1.04e-4, rel=1e-2)
+    assert pytest.approx(1.04e-4, rel=1e-2) == 1e-6 / (1e-6 + (25 / 255) ** 2)
     width = (torch.tensor([0.04, 0.96]) * 20_000).double()
     std = torch.distributions.Beta(*width).stddev
     assert std.item() == pytest.approx(0.0014, abs=2e-5)
