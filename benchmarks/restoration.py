@@ -21,6 +21,7 @@ from vbl.models import load
 from vbl.models.checkpoints import index
 from vbl.recipes import RECIPES, find_recipe
 from vbl.restoration import is_told
+from vbl.restoration.tiling import networks_in
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(options.device)
     model = build(name).to(device, memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(0)
-    y = torch.rand(1, 3, options.side, options.side, generator=generator)
+    channels = min(network.in_channels for network in networks_in(model))
+    y = torch.rand(1, channels, options.side, options.side, generator=generator)
     y = y.to(device, memory_format=torch.channels_last)
     told = {"noise_std": y.new_full((1, 1, 1, 1), 25 / 255)} if is_told(model) else {}
     restore = partial(model.restore, y, **told)

@@ -23,6 +23,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.optim import Adam
+from torch.utils._pytree import tree_leaves
 
 from vbl.degradations import Degraded
 from vbl.evaluation import save_result
@@ -139,7 +140,7 @@ def plain_step(model: nn.Module, calls: Calls) -> Callable[[], None]:
 
     def step() -> None:
         optimiser.zero_grad()
-        outputs = [model.get_submodule(name)(*inputs) for name, inputs in calls]
+        outputs = tree_leaves([model.get_submodule(name)(*inputs) for name, inputs in calls])
         sum(output.square().mean() for output in outputs).backward()
         optimiser.step()
 

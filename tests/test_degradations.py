@@ -15,6 +15,7 @@ from vbl.degradations import (
     jpeg,
     noniid,
     poisson_gaussian,
+    unchecked,
     virnet_test_kernels,
 )
 from vbl.degradations.camera import bayer_masks, demosaic, develop, expose, sense
@@ -42,6 +43,18 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another(name):
     one, two, other = (DEGRADATIONS[name](x, generator=seeded(s)) for s in (1, 1, 2))
     assert torch.equal(one.y, two.y)
     assert not torch.equal(one.y, other.y)
+
+
+def test_values_that_are_known_to_fit_need_not_be_checked_but_numbers_are():
+    bright = 2 * torch.ones(1, 3, 8, 8)
+    with unchecked():
+        assert awgn(bright, 0.0).y.max() == 2
+        with pytest.raises(ValueError, match="expected levels >= 0, got -1"):
+            awgn(bright, -1.0)
+        with unchecked(False), pytest.raises(ValueError, match="expected images"):
+            awgn(bright)
+    with pytest.raises(ValueError, match="expected images"):
+        awgn(bright)
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)

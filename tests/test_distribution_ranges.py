@@ -1,5 +1,7 @@
 """Gradients against finite differences, the ends of the ranges, floating types and broadcasting."""
 
+from decimal import Decimal, localcontext
+
 import pytest
 import torch
 from probability import CONCENTRATIONS, F64, SCALES, SHAPES, assert_finite, f64, seeded
@@ -61,6 +63,26 @@ def test_the_dirichlet_kl_is_finite_at_the_ends_of_the_range(name, dtype):
     for other in (zeta.detach().flip(0), torch.ones_like(zeta)):
         other.requires_grad_()
         assert_finite(vd.kl_dirichlet(zeta, other), [zeta, other])
+
+
+def exact_excess(p, q):
+    """r - 1 - log r for r = p/q, of two floating-point numbers, in 60 digits."""
+    with localcontext(prec=60):
+        r = Decimal(p) / Decimal(q)
+        return float(r - 1 - r.ln())
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (F64, 2e-11)])
+def test_the_divergence_of_variances_is_exact_also_where_they_are_close(dtype, tolerance):
+    steps = torch.logspace(-6, -0.01, 60, dtype=dtype)
+    ratios = torch.cat([1 + steps, 1 - steps, torch.logspace(-12, 12, 49, dtype=dtype)])
+    q = 0.1 + torch.rand(len(ratios), dtype=dtype, generator=seeded())
+    p = (ratios * q).requires_grad_()
+    found = 2 * vd.kl_normal(torch.zeros_like(p), p, 0.0, q)
+    expected = [exact_excess(*pair) for pair in zip(p.tolist(), q.tolist(), strict=True)]
+    torch.testing.assert_close(found.double(), f64(*expected), rtol=tolerance, atol=0)
+    found.sum().backward()
+    torch.testing.assert_close(p.grad, (1 / q.double() - 1 / p.double()).to(dtype))
 
 
 # Types

@@ -15,6 +15,7 @@ from vbl.degradations import (
     virnet_test_kernels,
     with_floor,
 )
+from vbl.degradations.kernels import _smooth_walk
 
 
 def f64(*values):
@@ -119,6 +120,16 @@ def test_a_motion_kernel_reaches_as_far_as_it_is_told():
 def test_the_same_seed_draws_the_same_kernel():
     one, two = (motion_kernel(9, generator=torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(one, two)
+
+
+def test_a_path_is_the_sum_of_a_velocity_that_forgets():
+    push = torch.randn(256, 2, 2, generator=torch.Generator().manual_seed(4))
+    velocity, path = push[0], [torch.zeros(2, 2)]
+    for p in push[1:]:
+        path.append(path[-1] + velocity)
+        velocity = 0.95 * velocity + 0.3 * p
+    found = _smooth_walk(2, 256, torch.Generator().manual_seed(4), None)
+    torch.testing.assert_close(found, torch.stack(path, 1), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("radius", [3.0, 5.3, 8.9])

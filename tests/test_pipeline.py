@@ -31,6 +31,13 @@ def test_batch_i_depends_on_seed_and_i_alone(pixels):
     assert not torch.equal(forwards[0], batches(1)[0].y)
 
 
+def test_the_values_of_a_first_batch_are_checked(pixels):
+    batches = Batches(pixels, lambda x, **kw: awgn(3 * x, **kw), size=8, batch=4, seed=0)
+    for i in (0, 7):  # it has to be drawn whole before others are trusted
+        with pytest.raises(ValueError, match=r"expected images in \[0, 1\]"):
+            batches[i]
+
+
 def test_shards_together_are_the_whole_batch(pixels):
     def shards(mine):
         return Batches(pixels, awgn, size=8, batch=6, seed=0, shards=3, mine=mine)[5]

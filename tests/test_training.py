@@ -45,7 +45,10 @@ def folder(tmp_path_factory, one_thread):
 @pytest.fixture(scope="module")
 def whole(folder):
     """A run of 20 steps that nothing disturbed."""
-    return fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "whole")
+    return fit(
+        tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "whole",
+        device="cpu",
+    )  # fmt: skip
 
 
 def state(folder):
@@ -68,12 +71,14 @@ def test_a_killed_run_goes_on_bit_for_bit(folder, whole):
         "    if step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return update(self, step, batch)\n"
         "training.Learner.update = deadly\n"
-        "fit(TINY, preset='quick', data='pictures', folder='killed', save_every=5)\n"
+        "fit(TINY, preset='quick', data='pictures', folder='killed', save_every=5, device='cpu')\n"
     )
     result = tiny_runs.run_python(killed, folder, check=False)
     assert result.returncode == -signal.SIGKILL, result.stderr
     assert state(folder / "killed")[1]["step"] == 10
-    resumed = START + "fit(TINY, preset='quick', data='pictures', folder='killed', resume=True)\n"
+    resumed = START + (
+        "fit(TINY, preset='quick', data='pictures', folder='killed', resume=True, device='cpu')\n"
+    )
     tiny_runs.run_python(resumed, folder)
 
     (ours, facts), (theirs, expected) = state(folder / "killed"), state(folder / "whole")
@@ -100,6 +105,7 @@ def test_the_state_holds_weights_and_both_moments(whole):
 def test_a_run_in_two_parts_equals_the_run_in_one(folder, whole):
     halves = folder / "halves"
     arguments = {"preset": "quick", "data": folder / "pictures", "folder": halves}
+    arguments["device"] = "cpu"  # on a GPU sums are taken in any order
     first = fit(tiny_runs.TINY, **arguments, minutes=0)
     assert not first.finished and state(halves)[1]["step"] == 1
     second = fit(tiny_runs.TINY, **arguments, resume=True)
@@ -111,12 +117,13 @@ def test_a_run_in_two_parts_equals_the_run_in_one(folder, whole):
 def test_the_same_seed_gives_the_same_run_and_another_gives_another(folder, whole):
     again = fit(
         tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "again",
-        workers=1,
+        workers=1, device="cpu",
     )  # fmt: skip
     assert without_times(again.history) == without_times(whole.history)
     other = fit(
-        tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "other", seed=1
-    )
+        tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=folder / "other", seed=1,
+        device="cpu",
+    )  # fmt: skip
     assert other.history[0]["loss"] != whole.history[0]["loss"]
 
 
@@ -301,7 +308,9 @@ GRADIENTS = (
     + """
 import torch
 from vbl import training
+from vbl.degradations import awgn
 from vbl.images import open_folder, pack
+from vbl.utils import seeded
 from vbl.training.fit import _accelerator, _batches
 
 accelerator = _accelerator("cpu")
@@ -314,16 +323,36 @@ learner.update(0, next(iter(batches)))
 if accelerator.is_main_process:
     gradients = {name: p.grad for name, p in learner.model.named_parameters()}
     torch.save(gradients, f"gradients-{accelerator.num_processes}.pt")
+run = fit(TINY, preset=preset(steps=1, batch=4), data="pictures", device="cpu",
+          folder=f"validated-by-{accelerator.num_processes}")
+score = learner.validate([awgn(x.image, generator=seeded("cpu", x.name))
+                          for x in open_folder("pictures")][:5])
+if accelerator.is_main_process:
+    scores = {"of the loop": run.history[-1]["psnr"], "of five": score}
+    torch.save(scores, f"scores-{accelerator.num_processes}.pt")
 """
 )
 
 
-@pytest.mark.slow
-def test_two_processes_have_the_gradients_of_one_with_the_doubled_batch(folder):
+@pytest.fixture(scope="module")
+def by_one_and_by_two(folder):
+    """What `GRADIENTS` saves, in one process and in two."""
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     tiny_runs.run_python(GRADIENTS, folder)
     tiny_runs.run_python(GRADIENTS, folder, launcher=launch)
-    one, two = (torch.load(folder / f"gradients-{n}.pt") for n in (1, 2))
+    return lambda what: [torch.load(folder / f"{what}-{n}.pt") for n in (1, 2)]
+
+
+@pytest.mark.slow
+def test_two_processes_validate_together_and_find_what_one_finds(by_one_and_by_two):
+    one, two = by_one_and_by_two("scores")
+    assert two["of five"] == pytest.approx(one["of five"], abs=1e-4)  # after one equal step
+    assert one.keys() == two.keys()
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradients_of_one_with_the_doubled_batch(by_one_and_by_two):
+    one, two = by_one_and_by_two("gradients")
     assert one.keys() == two.keys()
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=1e-5, atol=1e-4, msg=name)

@@ -51,6 +51,22 @@ def randn_like(
     return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
+def constant(values: Any, like: Tensor) -> Tensor:
+    """A tensor of fixed numbers, with the device and type of `like`; copied to a device once.
+
+    Args:
+        values: A number, or tuples of numbers.
+        like: Any tensor.
+    """
+    return _constant(values, like.dtype, like.device)
+
+
+@cache
+@torch.inference_mode(False)  # else it could not take part in a backward pass
+def _constant(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

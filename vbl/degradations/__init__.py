@@ -15,7 +15,7 @@ from vbl.degradations.blur import (
     turned_sr,
 )
 from vbl.degradations.camera import camera, photographed
-from vbl.degradations.degraded import Degrade, Degraded, Level
+from vbl.degradations.degraded import Degrade, Degraded, Level, unchecked
 from vbl.degradations.everyday import everyday, recoloured, smoothed_noise
 from vbl.degradations.jpeg import jpeg, jpeg_luma
 from vbl.degradations.kernels import (

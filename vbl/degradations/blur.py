@@ -147,7 +147,7 @@ def round_sr(
         ValueError: As `blind_sr`.
     """
     check_images(x)
-    width_sq = x.new_tensor([var])
+    width_sq = x.new_full((1,), var)
     kernel = gaussian_kernel(width_sq, width_sq, 0 * width_sq, size)
     return blind_sr(x, scale, kernel, std, sampling=sampling, generator=generator)
 

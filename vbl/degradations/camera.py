@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
+from vbl.degradations.degraded import Degraded, Level, check_images, holds, one_per_image
 from vbl.degradations.operators import pad
 from vbl.images import linear_to_srgb, srgb_to_linear
-from vbl.utils import randn_like
+from vbl.utils import constant, randn_like
 
 # The sensor is less sensitive to red and blue than to green; these gains compensate.
 WHITE_BALANCE = (2.0, 1.0, 1.6)
@@ -23,15 +23,11 @@ COLOUR_MATRIX = ((1.6, -0.5, -0.1), (-0.2, 1.5, -0.3), (0.0, -0.6, 1.6))
 
 
 def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+    return constant(values, like).view(1, 3, 1, 1)
 
 
 def _recolour(x: Tensor, matrix: Tensor) -> Tensor:
     return torch.einsum("ij,bjhw->bihw", matrix, x)
-
-
-def _colour_matrix(like: Tensor) -> Tensor:
-    return torch.tensor(COLOUR_MATRIX, dtype=like.dtype, device=like.device)
 
 
 def bayer_masks(h: int, w: int, like: Tensor) -> Float[Tensor, "1 3 h w"]:
@@ -47,7 +43,7 @@ def expose(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
 
     From RGB images in [0, 1] to RGGB mosaics in [0, 1], 1 being the sensor's saturation.
     """
-    inverse = torch.linalg.inv(_colour_matrix(x))
+    inverse = torch.linalg.inv_ex(constant(COLOUR_MATRIX, x)).inverse
     light = _recolour(srgb_to_linear(x), inverse) / _per_channel(WHITE_BALANCE, x)
     masks = bayer_masks(*x.shape[-2:], x)
     return (light.clamp(0, 1) * masks).sum(1, keepdim=True)
@@ -102,7 +98,7 @@ def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
 
     From RGGB mosaics to colour images; measured values are unchanged.
     """
-    filters = raw.new_tensor([_GREEN, _SAME_ROW, _DIAGONAL])
+    filters = constant((_GREEN, _SAME_ROW, _DIAGONAL), raw)
     filters = torch.stack([*filters, filters[1].mT])[:, None] / 8
     # Padding by reflection continues the mosaic's pattern.
     green, row, diagonal, column = F.conv2d(pad(raw, 2), filters).unbind(1)
@@ -127,7 +123,7 @@ def develop(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
     From RGGB mosaics in [0, 1] to RGB images in [0, 1], multiples of 1/255.
     """
     rgb = demosaic(raw) * _per_channel(WHITE_BALANCE, raw)
-    light = _recolour(rgb.clamp(0, 1), _colour_matrix(raw)).clamp(0, 1)
+    light = _recolour(rgb.clamp(0, 1), constant(COLOUR_MATRIX, raw)).clamp(0, 1)
     return (linear_to_srgb(light) * 255).round() / 255
 
 
@@ -154,7 +150,7 @@ def camera(
     if x.shape[1] != 3:
         raise ValueError(f"expected RGB images (B, 3, H, W), got {tuple(x.shape)}")
     full, read = one_per_image(electrons, x, generator), one_per_image(read_std, x, generator)
-    if (full == 0).any():
+    if not holds(full > 0):
         raise ValueError("electrons: expected positive numbers, got 0")
     raw = expose(x)
     noisy, raw_var = sense(raw, full, read, generator=generator)

@@ -1,6 +1,8 @@
 """`Degraded`, the result of every degradation, and the checks of their arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import torch
@@ -35,11 +37,39 @@ class Degraded:
     truth: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Degraded":
-        """A copy on another device."""
-        values = vars(self) | {"truth": {k: v.to(device) for k, v in self.truth.items()}}
+        """A copy on another device. The host does not wait for one from pinned memory."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=tensor.is_pinned()))
+
+    def pin_memory(self) -> "Degraded":
+        """A copy in memory from which a GPU copies by itself; `DataLoader` calls this."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Degraded":
+        values = vars(self) | {"truth": {name: change(v) for name, v in self.truth.items()}}
         return Degraded(
-            **{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()}
+            **{name: change(v) if isinstance(v, Tensor) else v for name, v in values.items()}
         )
+
+
+_UNCHECKED: ContextVar[bool] = ContextVar("unchecked", default=False)
+
+
+@contextmanager
+def unchecked(off: bool = True) -> Iterator[None]:
+    """Do not check the values of tensors in this context, if `off`; shapes and numbers always are.
+
+    To read one value, the host waits until a GPU has done all that was asked of it before.
+    """
+    token = _UNCHECKED.set(off)
+    try:
+        yield
+    finally:
+        _UNCHECKED.reset(token)
+
+
+def holds(condition: Tensor) -> bool:
+    """Whether a condition holds for all values; not read where they are `unchecked`."""
+    return _UNCHECKED.get() or bool(condition.all())
 
 
 def check_images(x: Tensor) -> None:
@@ -53,7 +83,7 @@ def check_images(x: Tensor) -> None:
             f"got {tuple(x.shape)} of {x.dtype}"
         )
     low, high = x.aminmax()
-    if not (low >= 0 and high <= 1):  # also refuses NaN
+    if not holds((low >= 0) & (high <= 1)):  # also refuses NaN
         raise ValueError(f"expected images in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 
@@ -70,10 +100,14 @@ def one_per_image(level: Level, x: Tensor, generator: torch.Generator | None) ->
             raise ValueError(f"expected a range (low, high) with 0 <= low <= high, got {level}")
         u = torch.rand(b, generator=generator, device=x.device, dtype=x.dtype)
         return low + (high - low) * u
-    values = torch.as_tensor(level, dtype=x.dtype, device=x.device)
+    if not isinstance(level, Tensor):
+        if not level >= 0:  # also refuses NaN
+            raise ValueError(f"expected levels >= 0, got {level}")
+        return x.new_full((b,), level)
+    values = level.to(x)
     if values.shape not in ((), (b,)):
         shape = tuple(values.shape)
         raise ValueError(f"expected one level, or one for each of {b} images, got shape {shape}")
-    if not (values >= 0).all():  # also refuses NaN
+    if not holds(values >= 0):
         raise ValueError(f"expected levels >= 0, got {values.tolist()}")
     return values.expand(b)

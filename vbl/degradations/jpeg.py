@@ -8,7 +8,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
+from vbl.degradations.degraded import Degraded, Level, check_images, holds, one_per_image
 from vbl.images import luma
 
 
@@ -47,10 +47,11 @@ def jpeg(
     """
     check_images(x)
     q = one_per_image(quality, x, generator).round()
-    if q.min() < 1 or q.max() > 95:
+    if not holds((q >= 1) & (q <= 95)):
         raise ValueError(f"quality: expected 1 ... 95, got {q.min():.0f} to {q.max():.0f}")
-    y = torch.stack([through_jpeg(image, int(v)) for image, v in zip(x, q, strict=True)])
-    return Degraded(y, x, truth={"quality": q})
+    images = zip(x.cpu(), q.tolist(), strict=True)
+    y = torch.stack([through_jpeg(image, int(v)) for image, v in images])
+    return Degraded(y.to(x), x, truth={"quality": q})
 
 
 def jpeg_luma(

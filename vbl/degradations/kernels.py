@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vbl.degradations.degraded import holds
+
 VIRNET_TEST_SIDE = 21
 
 
@@ -42,7 +44,7 @@ def gaussian_kernel(
         ValueError: If `size` is even or below 1, a variance is not positive, or a correlation
             is not in (-1, 1).
     """
-    if not ((lambda1_sq > 0) & (lambda2_sq > 0) & (rho.abs() < 1)).all():
+    if not holds((lambda1_sq > 0) & (lambda2_sq > 0) & (rho.abs() < 1)):
         raise ValueError("expected variances > 0 and correlations in (-1, 1)")
     r = _offsets(size, rho)
     u = r[None, None, :] / lambda1_sq.sqrt()[:, None, None]
@@ -165,13 +167,12 @@ def motion_kernel(
 
 
 def _smooth_walk(n: int, steps: int, generator, device) -> Tensor:
-    """Paths (n, steps, 2): integrated Ornstein-Uhlenbeck velocities."""
+    """Paths (n, steps, 2): integrated Ornstein-Uhlenbeck velocities, all by one product."""
     push = torch.randn(steps, n, 2, generator=generator, device=device)
-    velocity, path = [push[0]], [torch.zeros_like(push[0])]
-    for p in push[1:]:
-        velocity.append(0.95 * velocity[-1] + 0.3 * p)
-        path.append(path[-1] + velocity[-1])
-    return torch.stack(path, 1)
+    t = torch.arange(steps, device=device)
+    # The velocity is 0.95 times the one before, plus 0.3 times a push, and at first the push alone.
+    moved = (1 - 0.95 ** (t[:, None] - t).clamp_min(0)) / (1 - 0.95)  # at t, by a push at s
+    return torch.einsum("ts,snd->ntd", moved * torch.where(t == 0, 1.0, 0.3), push)
 
 
 def _draw(path: Tensor, size: int) -> Tensor:
@@ -199,7 +200,7 @@ def defocus_kernel(radius: Float[Tensor, " b"], size: int) -> Float[Tensor, "b 1
         ValueError: If `size` is even or below 1, or a disc does not fit in it.
     """
     r = _offsets(size, radius)
-    if not ((radius >= 0) & (radius <= size // 2)).all():
+    if not holds((radius >= 0) & (radius <= size // 2)):
         raise ValueError(f"radius: expected values in [0, {size // 2}], got {radius.tolist()}")
     distance = torch.hypot(r[:, None], r)
     kernel = (radius[:, None, None] + 0.5 - distance).clamp(0, 1)

@@ -4,10 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.degradations.degraded import Degraded, Level, check_images, one_per_image
+from vbl.degradations.degraded import Degraded, Level, check_images, holds, one_per_image
 from vbl.degradations.noise_maps import case_noise_map, training_noise_map
 from vbl.degradations.operators import blur
-from vbl.utils import randn_like
+from vbl.utils import constant, randn_like
+
+BINOMIAL = (1.0, 2.0, 1.0)
 
 
 def add_white_noise(
@@ -64,7 +66,7 @@ def noniid(
         std_map = case_noise_map(case, h, w, generator=generator)
     elif std_map is None:
         std_map = training_noise_map(b, h, w, generator=generator)
-    if not (std_map >= 0).all():  # also refuses NaN
+    if not holds(std_map >= 0):  # also refuses NaN
         raise ValueError(f"std_map: expected values >= 0, got a minimum of {std_map.min():.4g}")
     std = std_map.to(x).expand(b, 1, h, w)
     return Degraded(x + std * randn_like(x, generator=generator), x, noise_var=std**2)
@@ -91,7 +93,7 @@ def poisson_gaussian(
     """
     check_images(x)
     peak = one_per_image(photons, x, generator).view(-1, 1, 1, 1)
-    if (peak == 0).any():
+    if not holds(peak > 0):
         raise ValueError("photons: expected positive counts, got 0")
     read = one_per_image(read_std, x, generator).view(-1, 1, 1, 1)
     counts = torch.poisson(peak * x, generator=generator)
@@ -119,7 +121,7 @@ def correlated(
     """
     check_images(x)
     level = one_per_image(std, x, generator).view(-1, 1, 1, 1)
-    binomial = x.new_tensor([1.0, 2.0, 1.0])
+    binomial = constant(BINOMIAL, x)
     binomial = torch.outer(binomial, binomial)
     binomial = (binomial / binomial.norm())[None, None]
     # White noise with one more pixel on every side, so that the variance is std² at the border too.

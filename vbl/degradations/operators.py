@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,9 @@ from torch import Tensor
 BOUNDARIES = ("reflect", "symmetric", "circular")
 
 
-def _outside(length: int, before: int, after: int, boundary: str, device) -> Tensor:
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # else they could not take part in a backward pass
+def _outside(length: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
     """Indices of the pixels at positions -before ... length + after - 1 of a padded row."""
     i = torch.arange(-before, length + after, device=device)
     if boundary == "circular":
@@ -120,19 +123,26 @@ SAMPLINGS: dict[str, Callable[[Tensor, int], Tensor]] = {
 }
 
 
-def _cubic_matrix(n: int, positions: Tensor) -> Tensor:
-    """Weights (positions, n) that interpolate n samples at real positions (Keys 1981, a = -1/2).
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
+def _cubic_matrix(
+    n: int, scale: int, offset: float, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Weights (s n, n) that interpolate n samples at the places (i - offset)/s.
 
-    Unlike ``F.interpolate`` (a = -3/4), this reproduces straight lines exactly.
+    By Keys' kernel (1981) with a = -1/2: unlike ``F.interpolate`` (a = -3/4), it reproduces
+    straight lines exactly.
     """
+    positions = (torch.arange(n * scale, dtype=torch.float64, device="cpu") - offset) / scale
     base = positions.floor()
-    taps = base[:, None] + torch.arange(-1, 3, dtype=positions.dtype)
+    taps = base[:, None] + torch.arange(-1, 3, dtype=positions.dtype, device="cpu")
     t = (positions[:, None] - taps).abs()
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
     weights = torch.where(t <= 1, near, torch.where(t < 2, far, 0))
     taps = taps.clamp(0, n - 1).long()
-    return torch.zeros(len(positions), n, dtype=positions.dtype).scatter_add(1, taps, weights)
+    matrix = torch.zeros(len(positions), n, dtype=positions.dtype, device="cpu")
+    return matrix.scatter_add(1, taps, weights).to(device, dtype)
 
 
 def bicubic_upsample(
@@ -158,8 +168,5 @@ def bicubic_upsample(
     if grid not in ("direct", "centred"):
         raise ValueError(f"grid: expected 'direct' or 'centred', got {grid!r}")
     offset = 0.0 if grid == "direct" else (scale - 1) / 2
-    rows, cols = (
-        _cubic_matrix(n, (torch.arange(n * scale, dtype=torch.float64) - offset) / scale).to(y)
-        for n in y.shape[-2:]
-    )
+    rows, cols = (_cubic_matrix(n, scale, offset, y.dtype, y.device) for n in y.shape[-2:])
     return rows @ y @ cols.mT

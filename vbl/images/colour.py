@@ -4,18 +4,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vbl.utils import constant
+
 _LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 
 
 def luma(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     """BT.601 luma in studio swing, as MATLAB's ``rgb2ycbcr``: black is 16/255, white 235/255."""
-    weight = x.new_tensor(_LUMA).view(1, 3, 1, 1)
+    weight = constant(_LUMA, x).view(1, 3, 1, 1)
     return 16 / 255 + (weight * x).sum(1, keepdim=True)
 
 
 def grey(x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     """BT.601 luma at full range, as in JPEG: black is 0, white 1."""
-    weight = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    weight = constant((0.299, 0.587, 0.114), x).view(1, 3, 1, 1)
     return (x * weight).sum(1, keepdim=True)
 
 

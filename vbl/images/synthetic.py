@@ -13,7 +13,8 @@ _RADIUS = (1.5, 200.0)  # range in pixels; the density is proportional to r^-3
 
 def numpy_rng(generator: torch.Generator | None) -> np.random.Generator:
     """A NumPy generator seeded by the torch one."""
-    seed = torch.randint(2**62, (), generator=generator).item()
+    device = generator.device if generator else None
+    seed = torch.randint(2**62, (), generator=generator, device=device).item()
     return np.random.default_rng(seed)
 
 

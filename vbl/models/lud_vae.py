@@ -283,12 +283,15 @@ class LUDVAE(nn.Module):
 
     def elbo_x(self, x: Float[Tensor, "b c h w"], z: Content) -> Elbo:
         """Eq. (10) and (18), without the constant; a function of x and z alone."""
-        log_likelihood = Normal(self.decode(z), self.config.std).log_prob(x)
+        log_likelihood = self._density(self.decode(z)).log_prob(x)
         return Elbo({"clean image": per_image(log_likelihood)}, {})
+
+    def _density(self, mean: Float[Tensor, "b c h w"]) -> Normal:
+        return Normal(mean, mean.new_full((), self.config.std), validate_args=False)
 
     def elbo_y(self, y: Float[Tensor, "b c h w"], q: Posterior) -> Elbo:
         """Eq. (11), (16) and (19), without the constant; independent of x."""
-        log_likelihood = Normal(q.mean, self.config.std).log_prob(y)
+        log_likelihood = self._density(q.mean).log_prob(y)
         kl = {
             f"level {n}": per_image(q_n.kl(p_n))
             for n, (q_n, p_n) in enumerate(zip(q.q, q.p, strict=True), start=1)

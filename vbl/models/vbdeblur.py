@@ -293,7 +293,8 @@ class VBDeblurNet(nn.Module):
         noise = randn_like(q.mean, generator=generator)
         z = q.mean + q.var.sqrt() * noise
         given = q.kernel if c.likelihood_trains == "all" else q.kernel.detach()
-        log_y = Normal(self.degrade(z, given), math.sqrt(c.sigma_sq)).log_prob(batch.y)
+        std = z.new_full((), math.sqrt(c.sigma_sq))
+        log_y = Normal(self.degrade(z, given), std, validate_args=False).log_prob(batch.y)
         exact, auxiliary = self.kernel_terms(batch, q.inferred)
         terms = {
             "blurred image": per_image(log_y),

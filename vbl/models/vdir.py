@@ -204,8 +204,8 @@ class VDIR(nn.Module):
         drawn, b_y = self.decoder(code)[..., : size[0], : size[1]], self.config.laplace_scales[1]
         y_hat, log_spread = drawn.tensor_split([self.config.channels], 1)
         if self.config.spread == "learned":
-            return Laplace(y_hat, b_y * log_spread.clamp(*LOG_SPREAD).exp())
-        return Laplace(y_hat, b_y)
+            return _laplace(y_hat, b_y * log_spread.clamp(*LOG_SPREAD).exp())
+        return _laplace(y_hat, b_y)
 
     def restored(
         self, y: Float[Tensor, "b c h w"], code: Float[Tensor, "b n h4 w4"]
@@ -263,7 +263,7 @@ class VDIR(nn.Module):
         c, b_x = self.config, self.config.laplace_scales[0]
         code = q.draw(generator=generator)
         degraded = self.degraded(code, batch.y.shape[-2:])
-        restored = Laplace(self.restored(batch.y, code), b_x)
+        restored = _laplace(self.restored(batch.y, code), b_x)
         terms = {
             "clean image": per_image(restored.log_prob(batch.x)),
             "degraded image": per_image(degraded.log_prob(batch.y)),
@@ -340,6 +340,11 @@ class VDIR(nn.Module):
         if self.config.known == "kernel":
             return Restoration(image, kernel=found)
         return Restoration(image, quality=100 * found)
+
+
+def _laplace(mean: Tensor, scale: float | Tensor) -> Laplace:
+    scale = scale if isinstance(scale, Tensor) else mean.new_full((), scale)
+    return Laplace(mean, scale, validate_args=False)
 
 
 def _restorer(c: Config) -> Network:

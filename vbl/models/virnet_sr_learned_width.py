@@ -59,7 +59,8 @@ class VIRNetSRLearnedWidth(VIRNetSR):
         """log q(Λ̂ | y) of the true parameters, in nats."""
         lambda_sq, rho = self.lambda_hat(batch)
         widths = inverse_gamma_log_prob(lambda_sq, found.kappa - 1, found.kappa * found.eta)
-        return widths.sum(1) + Normal(found.rho, found.spread.sqrt()).log_prob(rho)[:, 0]
+        correlation = Normal(found.rho, found.spread.sqrt(), validate_args=False).log_prob(rho)
+        return widths.sum(1) + correlation[:, 0]
 
 
 def clamp_straight_through(x: Tensor, low: float, high: float) -> Tensor:

@@ -27,17 +27,46 @@ def _promote(*values: Real) -> list[Tensor]:
             f"expected float32 or float64, got {found}: compute probabilities outside autocast"
         )
     dtype = torch.float64 if torch.float64 in kinds else torch.float32
-    device = max(tensors, key=Tensor.dim).device if tensors else None  # constants follow maps
-    return [torch.as_tensor(v, dtype=dtype, device=device) for v in values]
+    # A number stays on the CPU: a GPU takes it as an argument, without a copy that it waits for.
+    return [v.to(dtype) if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype) for v in values]
 
 
-def _excess(p: Tensor, q: Tensor) -> Tensor:
-    """r - 1 - log r >= 0 for r = p/q, in float64 for the cancellation near r = 1."""
-    p, q, dtype = p.double(), q.double(), p.dtype
-    u = (p - q) / q  # r - 1, from a difference that is exact where p and q are close
-    near = u.abs() < 0.5
-    small = torch.where(near, u, 0.0)  # keeps the unused branch's gradient finite
-    return torch.where(near, small - small.log1p(), u - (p / q).log()).to(dtype)
+class _Excess(torch.autograd.Function):
+    """r - 1 - log r >= 0 for r = p/q, accurate also near r = 1; keeps no tensors but p and q.
+
+    With x = log r it is (cosh x - 1) + (sinh x - x). The first part is (p - q)²/(2 p q); near 0,
+    where the second would cancel, it is computed by its Taylor series.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(p: Tensor, q: Tensor) -> Tensor:
+        u = (p - q) / q  # r - 1, from a difference that is exact where p and q are close
+        x = u.log1p()
+        x_sq = x * x
+        odd = torch.zeros_like(x)
+        for n in (11, 9, 7, 5, 3):  # by Horner's rule
+            odd = (odd + 1 / math.factorial(n)) * x_sq
+        near = u * (p - q) / (2 * p) + odd * x
+        return torch.where(u.abs() < 0.5, near, u - (p / q).log())
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        p, q = ctx.saved_tensors
+        slope = grad * ((p - q) / q)
+        shares = (slope / p, -slope / q)
+        return tuple(
+            share.sum_to_size(value.shape) if needed else None
+            for share, value, needed in zip(shares, (p, q), ctx.needs_input_grad, strict=True)
+        )
+
+
+_excess = _Excess.apply
 
 
 def inverse_gamma_log_prob(x: Real, shape: Real, scale: Real) -> Tensor:
@@ -168,7 +197,8 @@ def rsample_inverse_gamma(
         scale: b > 0.
         generator: Source of randomness, on the arguments' device.
     """
-    a, b = torch.broadcast_tensors(*_promote(shape, scale))
+    a, b = _promote(shape, scale)
+    a = a + torch.zeros_like(b)  # one sample for each value of either
     # A Gamma draw of small shape may underflow: b/g and b/g² have to stay finite for b up to 1e2.
     floor = math.sqrt(1e3 / torch.finfo(a.dtype).max)
     return b / torch._standard_gamma(a, generator=generator).clamp_min(floor)

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from vbl.models import Restoration
 from vbl.networks import pad_to_multiple, placed
 from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative, stride, tiles
-from vbl.utils import bf16_pays, find_device, is_static, keep_freed_memory
+from vbl.utils import bf16_pays, constant, find_device, is_static, keep_freed_memory
 
 MIDDLE = 1024  # side in pixels of the central crop from which parameters of the image are inferred
 BY_PIXEL = ("image", "noise_std")  # the maps of a Restoration
@@ -307,7 +307,7 @@ def _turned_back(x: Tensor, turns: int, mirror: bool) -> Tensor:
 def _parameters_turned_back(x: Float[Tensor, "b 3"], turns: int, mirror: bool) -> Tensor:
     """λ1², λ2² and ρ: a rotation by 90° swaps λ1, λ2 and negates ρ, a reflection negates ρ."""
     x = x[:, [1, 0, 2]] if turns % 2 else x
-    return x * x.new_tensor([1, 1, -1]) if (turns + mirror) % 2 else x
+    return x * constant((1, 1, -1), x) if (turns + mirror) % 2 else x
 
 
 def _parts(restored: Restoration) -> dict[str, Tensor]:

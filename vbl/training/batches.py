@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vbl.degradations import Degrade, Degraded
+from vbl.degradations import Degrade, Degraded, unchecked
 from vbl.images import Pixels, random_crops
 from vbl.utils import seeded
 
@@ -54,9 +54,13 @@ class Batches(Dataset):
         self.pixels, self.degrade, self.size, self.seed = pixels, degrade, size, seed
         self.part = batch // shards
         self.mine = range(shards) if mine is None else mine
+        self._checked = False
 
     def __getitem__(self, i: int) -> Degraded:
-        return concatenate([self._draw(i, shard) for shard in self.mine])
+        with unchecked(self._checked):  # but in the first batch
+            batch = concatenate([self._draw(i, shard) for shard in self.mine])
+        self._checked = True
+        return batch
 
     def _draw(self, i: int, shard: int) -> Degraded:
         generator = seeded(self.pixels.start.device, self.seed, i, shard)

@@ -157,6 +157,7 @@ def _batches(
         batch_size=None,
         sampler=range(done, preset.steps),
         num_workers=workers,
+        pin_memory=workers > 0 and accelerator.device.type == "cuda",
         generator=own,
     )
     return (batch.to(accelerator.device) for batch in loader)

@@ -1,7 +1,7 @@
 """A model with its optimisers, precision and gradient clipping."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
 
-from vbl.degradations import Degraded
+from vbl.degradations import Degraded, unchecked
 from vbl.evaluation import psnr
 from vbl.models import load
 from vbl.networks import Network, use_bf16
@@ -66,6 +66,7 @@ class Learner:
         accelerator.ddp_handler.find_unused_parameters = len(self.optimisers) > 1
         self.shared = accelerator.prepare(self.model)  # the model, its gradients averaged
         self.failures = 0
+        self._checked = False
 
     def update(self, step: int, batch: Degraded) -> Outcome:
         """One step of every objective: forward, backward, clipping, optimiser.
@@ -79,7 +80,8 @@ class Learner:
         self.model.train()
         outcomes = []
         for objective, networks in self.model.objectives().items():
-            elbo = self._forward(step, batch, objective)
+            with unchecked(self._checked):  # but in the first step
+                elbo = self._forward(step, batch, objective)
             loss = elbo.loss(batch.x[0].numel())
             self.optimisers[objective].zero_grad()
             loss.backward()  # accelerate's depends on ACCELERATE_GRADIENT_ACCUMULATION_STEPS
@@ -89,6 +91,7 @@ class Learner:
                     group["lr"] = self.preset.rate(step)
                 self.optimisers[objective].step()
             outcomes.append(Outcome(loss.detach(), elbo, norms))
+        self._checked = True
         return outcomes[0]
 
     def _forward(self, step: int, batch: Degraded, objective: str) -> Elbo:
@@ -102,7 +105,7 @@ class Learner:
 
     def _is_finite(self, step: int, elbo: Elbo, norms: dict[str, Tensor]) -> bool:
         """Whether to take the step. Gradients are averaged, so all processes agree."""
-        if all(torch.isfinite(norm) for norm in norms.values()):
+        if _finite(torch.stack([*norms.values()])):  # read at once
             self.failures = 0
             return True
         self.failures += 1
@@ -114,12 +117,19 @@ class Learner:
         return False
 
     @torch.inference_mode()
-    def validate(self, pairs: Iterable[Degraded]) -> float:
-        """Mean PSNR in dB of the model on the held-out pairs."""
-        restore = restorer_of(self.model.eval())
-        pairs = [pair.to(self.accelerator.device) for pair in pairs]
-        scores = [psnr(restore(pair, None).image, pair.x) for pair in pairs]
-        return float(torch.cat(scores).mean())
+    def validate(self, pairs: Sequence[Degraded]) -> float:
+        """Mean PSNR in dB of the model on the held-out pairs.
+
+        All processes call it and share the pairs: if one validated alone, the others would have to
+        wait, and be stopped after ten minutes of it.
+        """
+        restore, device = restorer_of(self.model.eval()), self.accelerator.device
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        scores = torch.zeros(len(pairs), dtype=torch.float64, device=device)
+        for i in range(rank, len(pairs), world):
+            pair = pairs[i].to(device)
+            scores[i] = psnr(restore(pair, None).image, pair.x).mean()
+        return float(self.accelerator.reduce(scores, "sum").mean())
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of a state by name: weights and the optimisers' moments."""

@@ -198,9 +198,11 @@ class Journal:
         self.done = done
         self._bar.update()
         last = done == self._steps
-        logs = done % self._every == 0 or last
-        if logs and self._writes:
-            self._log(self._row(outcome), done % (10 * self._every) == 0 or last)
+        row = self._row(outcome) if done % self._every == 0 or last else None
+        if row and (done % (10 * self._every) == 0 or last):
+            row["psnr"] = self._learner.validate(self._pairs)  # by all processes
+        if row and self._writes:
+            self._log(row)
         self.stops = self._must_stop()
         if self._writes and (self.stops or last or self._save_is_due()):
             facts = {"plan": self.plan, "seconds": self.seconds, "history": self.history}
@@ -221,16 +223,14 @@ class Journal:
             "norms": {name: float(norm) for name, norm in outcome.norms.items()},
         }
 
-    def _log(self, row: dict[str, Any], validates: bool) -> None:
-        if validates:
-            row["psnr"] = self._learner.validate(self._pairs)
+    def _log(self, row: dict[str, Any]) -> None:
         self.history.append(row)
         self._write_log([row], "ab")
         speed = row["images"] / row["seconds"] if row["seconds"] else 0.0
         shown = {"images/s": f"{speed:.0f}", "loss": f"{row['loss']:.4g}"}
         scores = [past["psnr"] for past in self.history if "psnr" in past]
         self._bar.set_postfix(shown | ({"PSNR": f"{scores[-1]:.2f} dB"} if scores else {}))
-        if validates and self._watch:
+        if "psnr" in row and self._watch:
             self._watch(self.history)
 
     def _write_log(self, rows: Sequence[Mapping], mode: str) -> None:
