@@ -2,12 +2,16 @@
 
 from typing import Any
 
-from vbl.evaluation.exercises import chapter_1, chapter_2
+from vbl.evaluation.exercises import chapter_1, chapter_2, chapter_3
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
 
 # By the label of an exercise; the number of a part follows a dot.
-QUESTIONS: dict[str, Question | Design | Choice] = {**chapter_1.QUESTIONS, **chapter_2.QUESTIONS}
+QUESTIONS: dict[str, Question | Design | Choice] = {
+    **chapter_1.QUESTIONS,
+    **chapter_2.QUESTIONS,
+    **chapter_3.QUESTIONS,
+}
 
 
 def check(name: str, answer: Any) -> Verdict:
