@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vbl.evaluation.exercises import chapter_1, chapter_2, chapter_3, chapter_4
+from vbl.evaluation.exercises import chapter_1, chapter_2, chapter_3, chapter_4, chapter_5
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
 
@@ -12,6 +12,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_2.QUESTIONS,
     **chapter_3.QUESTIONS,
     **chapter_4.QUESTIONS,
+    **chapter_5.QUESTIONS,
 }
 
 
