@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from vbl.evaluation.exercises import chapter_1, chapter_2, chapter_3, chapter_4, chapter_5
+from vbl.evaluation.exercises import (
+    chapter_1,
+    chapter_2,
+    chapter_3,
+    chapter_4,
+    chapter_5,
+    chapter_6,
+)
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
 
@@ -13,6 +20,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_3.QUESTIONS,
     **chapter_4.QUESTIONS,
     **chapter_5.QUESTIONS,
+    **chapter_6.QUESTIONS,
 }
 
 
