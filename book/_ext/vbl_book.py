@@ -89,6 +89,8 @@ def setup(app):
     app.setup_extension("vbl_benchmarks")
     app.setup_extension("vbl_reference")
     app.setup_extension("vbl_sections")
+    app.setup_extension("vbl_quiz")
+    app.setup_extension("vbl_answers")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)

@@ -19,6 +19,7 @@ FOLDERS = {
     "recipes": "Recipes",
     "training": "Training",
     "evaluation": "Evaluation",
+    "evaluation/exercises": "Exercises that answer",
     "figures": "Figures",
     "cli": "The command line",
 }
@@ -39,9 +40,10 @@ def reference(library):
     """Return the page in Markdown, for the folder of the library."""
     lines = automodule("vbl")
     for folder, title in FOLDERS.items():
-        lines += [f"## {title}", "", *automodule(f"vbl.{folder}")]
+        package = f"vbl.{folder.replace('/', '.')}"
+        lines += [f"## {title}", "", *automodule(package)]
         for file in sorted((library / folder).glob("[!_]*.py")):
-            lines += module(f"vbl.{folder}.{file.stem}")
+            lines += module(f"{package}.{file.stem}")
     lines += ["## What all of them use", "", *module("vbl.utils")]
     return [*lines, "## The checked equations", "", *module("equations.equation")]
 
