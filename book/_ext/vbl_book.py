@@ -89,6 +89,7 @@ def setup(app):
     app.setup_extension("vbl_benchmarks")
     app.setup_extension("vbl_reference")
     app.setup_extension("vbl_sections")
+    app.setup_extension("vbl_ledger")
     app.setup_extension("vbl_quiz")
     app.setup_extension("vbl_answers")
     app.connect("config-inited", use_local_assets)

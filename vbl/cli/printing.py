@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from vbl import __version__
-from vbl.evaluation import CONVENTIONS, PROTOCOLS, Report
+from vbl.evaluation import CONVENTIONS, PROTOCOLS, TABLES, Report, ledger
+from vbl.evaluation.ledger import counts
 from vbl.evaluation.protocols import option_text
 from vbl.evaluation.results import own_folder
+from vbl.evaluation.tables import find_table
 from vbl.images import CATALOG, DataUnavailable, open_dataset
 from vbl.images.catalog import DOWNLOADS, Entry, Manual
 from vbl.images.download import cache_folder
@@ -121,3 +123,21 @@ def _set(name: str, where: str, entry: Entry) -> Iterator[str]:
 
 def _line(name: str, value: str) -> str:
     return f"{name:<12} {value}"
+
+
+def ledger_lines(table: str | None = None) -> Iterator[str]:
+    """What there is for every table of the papers, or for one of our tables.
+
+    Raises:
+        UnknownName: For an unknown table.
+    """
+    entries = [entry for entry in ledger() if table is None or table in entry.results]
+    if table and not entries:
+        find_table(table)
+    for entry in entries:
+        yield f"{entry.paper}: {entry.title}"
+        yield _line(f"  {entry.state}", entry.text)
+        commands = [f"vbl reproduce {name}" for name in entry.results if name in TABLES]
+        if commands:
+            yield _line("", "; ".join(commands))
+    yield ", ".join(f"{count} {state}" for state, count in counts(entries).items())

@@ -1,6 +1,7 @@
 """Evaluation: metrics and their conventions, protocols, the papers' tables and ours, results."""
 
 from vbl.evaluation.evaluate import Report, evaluate
+from vbl.evaluation.ledger import ledger
 from vbl.evaluation.metrics import CONVENTIONS, psnr, registered, ssim
 from vbl.evaluation.protocols import PROTOCOLS
 from vbl.evaluation.reproduce import compare, paper_values, reproduce
