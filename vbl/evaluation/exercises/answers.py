@@ -9,6 +9,7 @@ from vbl.evaluation.exercises import (
     chapter_4,
     chapter_5,
     chapter_6,
+    chapter_7,
 )
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
@@ -21,6 +22,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_4.QUESTIONS,
     **chapter_5.QUESTIONS,
     **chapter_6.QUESTIONS,
+    **chapter_7.QUESTIONS,
 }
 
 
