@@ -7,6 +7,9 @@ READY  := $(VENV)/.ready
 CHAPTERS := $(wildcard book/*.ipynb)
 NARROW := --line-length 84  # the code of a chapter must fit the column of a page
 
+# SOLUTIONS=no builds pages and notebooks without the solutions of the exercises.
+SOLUTIONS ?= yes
+
 # TORCH=cpu takes PyTorch's CPU wheels (about 200 MB) instead of the CUDA ones (several GB).
 TORCH ?=
 ifeq ($(TORCH),cpu)
@@ -16,11 +19,12 @@ $(error TORCH is "$(TORCH)"; expected nothing or "cpu")
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint serve clean
+.PHONY: help book zip test lint serve clean
 .NOTPARALLEL:
 
 help:   ## show this list
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@echo "  SOLUTIONS=no    leave the solutions of the exercises out of pages and notebooks"
 	@echo "  TORCH=cpu       take PyTorch's CPU wheels;  PYTHON=python3.12 chooses the interpreter"
 
 $(READY): pyproject.toml requirements.lock
@@ -34,7 +38,10 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 book: $(READY)   ## build the book and print the page to open
-	@$(BIN)/python book/build.py
+	@$(BIN)/python book/build.py --solutions $(SOLUTIONS)
+
+zip: book   ## pack pages and notebooks for a USB stick: _build/book.zip
+	@$(BIN)/python book/bundle.py
 
 test: book   ## test everything, on a book that is up to date
 	@$(BIN)/python -m pytest

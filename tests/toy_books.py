@@ -22,7 +22,7 @@ def write_chapter(path, *sources):
 
 
 def write_book(folder, **chapters):
-    """Lay out a book that has our build scripts and settings of execution, and no extensions."""
+    """Lay out a book that has our build scripts and settings of execution, and notebooks."""
     book = folder / "book"
     book.mkdir(exist_ok=True)
     for script in (ROOT / "book").glob("*.py"):
@@ -31,7 +31,9 @@ def write_book(folder, **chapters):
     strict = {
         "nb_execution_raise_on_error": ours["sphinx"]["config"]["nb_execution_raise_on_error"]
     }
-    config = {"execute": ours["execute"], "sphinx": {"config": strict}}
+    notebooks = {"vbl_notebooks": str(ROOT / "book" / "_ext")}
+    sphinx = {"extra_extensions": ["sphinx_exercise"], "local_extensions": notebooks}
+    config = {"title": "Toy", "execute": ours["execute"], "sphinx": {**sphinx, "config": strict}}
     (folder / "_config.yml").write_text(yaml.safe_dump({"only_build_toc_files": True, **config}))
     files = [{"file": name} for name in chapters]
     toc = {"format": "jb-book", "root": "index", "chapters": files}
@@ -41,9 +43,9 @@ def write_book(folder, **chapters):
         write_chapter(book / f"{name}.ipynb", *sources)
 
 
-def start_build(folder, **options):
+def start_build(folder, *arguments, **options):
     """Start the build of a book, its output in one pipe."""
-    command = [sys.executable, folder / "book" / "build.py"]
+    command = [sys.executable, folder / "book" / "build.py", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "VBL_DATA"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     environment["PYTHONIOENCODING"] = "utf-8"

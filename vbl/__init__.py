@@ -5,7 +5,7 @@ Images are float32 tensors ``(B, C, H, W)`` in [0, 1]; noise levels are in the s
 torch.Generator | None`` on the device of the images; None is PyTorch's global generator.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["__version__", "load", "restore"]
 

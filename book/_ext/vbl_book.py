@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import vbl
+
 ASSETS = Path(__file__).parent / "assets"
 
 # Jupyter Book declares Thebe (live code from a server) on every page, used or not.
@@ -35,10 +37,11 @@ def hide_dead_buttons(app, config):
 
 
 def set_substitutions(app, config):
-    """Let prose say ``{{ repository }}``."""
+    """Let prose say ``{{ repository }}`` and ``{{ version }}``."""
     url = config.html_theme_options.get("repository_url")
     text = f"<{url}>" if url else "the repository this book came from"
-    config.myst_substitutions = {**config.myst_substitutions, "repository": text}
+    ours = {"repository": text, "version": vbl.__version__}
+    config.myst_substitutions = {**config.myst_substitutions, **ours}
 
 
 def merge_single_page_visitors(app):
@@ -92,6 +95,7 @@ def setup(app):
     app.setup_extension("vbl_ledger")
     app.setup_extension("vbl_quiz")
     app.setup_extension("vbl_answers")
+    app.setup_extension("vbl_notebooks")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)

@@ -54,8 +54,6 @@ class LibraryDirective(SphinxDirective):
     def run(self):
         """Parse the page."""
         library = Path(vbl.__file__).parent
-        for folder in (library, *(library / folder for folder in FOLDERS)):
-            self.env.note_dependency(str(folder))  # whose time changes with a new file in it
         parent = nodes.section()
         parent.document = self.state.document
         lines = StringList(reference(library), source=self.env.docname)

@@ -1,0 +1,29 @@
+"""Outputs of the executed chapters as they are kept in notebooks."""
+
+import re
+from copy import deepcopy
+
+from .tex import expand
+
+# An interactive figure of a page works by a script, which no notebook lets run unasked.
+SCRIPTED = re.compile(r'<figure class="vbl-explore"')
+STILL = re.compile(r"<img .*?>|<figcaption>.*?</figcaption>", re.DOTALL)
+PAGE_LINK = re.compile(r"\[([^\]]+)\]\([\w-]+\.(?:md|ipynb)\)")
+
+
+def still(html):
+    """Return the first picture of an interactive figure, and its caption."""
+    picture, *caption = STILL.findall(html.partition("<script>")[0])
+    return "".join([picture, *caption]).replace("figcaption>", "p>")
+
+
+def plain_outputs(outputs, macros):
+    """Return a cell's outputs with macros expanded, page links as text, figures without scripts."""
+    outputs = deepcopy(outputs)
+    for output in outputs:
+        data = output.get("data", {})
+        if SCRIPTED.search(data.get("text/html", "")):
+            data["text/html"] = still(data["text/html"])
+        if "text/markdown" in data:
+            data["text/markdown"] = expand(PAGE_LINK.sub(r"\1", data["text/markdown"]), macros)
+    return outputs
