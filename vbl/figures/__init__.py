@@ -14,4 +14,5 @@ from vbl.figures.plots import (
     training_terms,
     use_style,
 )
+from vbl.figures.seeds import show_seeds
 from vbl.figures.widgets import Explore, LiveTerms
