@@ -1,6 +1,7 @@
 """What LUD-VAE's pairs are worth for a camera that no training has seen.
 
-    VBL_DATA=... python benchmarks/left_out_camera.py [--camera NikonD800] [--runs runs/left-out]
+    VBL_DATA=... python benchmarks/left_out_camera.py [--camera NikonD800] [--seeds 3]
+    VBL_DATA=... python benchmarks/left_out_camera.py --camera none [--seeds 3]
 
 LUD-VAE and the denoiser of its pairs are trained as those that ship, `lud-vae-real` and
 `lud-vae-real-denoiser`, on the photographs of all cameras but one. Both runs are resumed where they
@@ -31,7 +32,7 @@ def without_camera(camera: str, runs: Path, seed: int) -> nn.Module:
     options = {"preset": "ship", "seed": seed, "device": "cpu", "resume": True}
     recipe = find_recipe("lud-vae-real")
     recipe = replace(recipe, degrade=partial(photographs_unpaired, without=camera))
-    folder = runs / f"{camera}-{seed}"
+    folder = runs / f"{camera or 'none'}-{seed}"
     learned = fit(recipe, folder=folder / "lud-vae", **options)
     made = partial(translated, by=str(learned.folder / "weights.safetensors"), pair="added")
     recipe = replace(find_recipe("lud-vae-real-denoiser"), degrade=made)
@@ -54,7 +55,9 @@ def by_camera(model: nn.Module | str) -> dict[str, float]:
 def main() -> None:
     """Train without one camera, and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--camera", default="NikonD800")
+    parser.add_argument(
+        "--camera", default="NikonD800", help="or none, to train on all as a control"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs/left-out"))
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
@@ -63,10 +66,11 @@ def main() -> None:
     except FileNotFoundError:
         rows = {}
     rows |= {name: by_camera(name) for name in BESIDE if name not in rows}
+    camera = "" if options.camera == "none" else options.camera
     for seed in range(options.seeds):
         name = f"lud-vae without {options.camera}, seed {seed}"
         if name not in rows:
-            rows[name] = by_camera(without_camera(options.camera, options.runs, seed))
+            rows[name] = by_camera(without_camera(camera, options.runs, seed))
         print(name, rows[name])
         seen = Counter(name.split("_")[0] for name in noisy_photographs().names)
         about = {"command": "python benchmarks/left_out_camera.py"}
