@@ -1,6 +1,10 @@
 """Errors on the command line: one line that says why, an exit code, nothing half-written."""
 
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import tiny_runs
@@ -8,6 +12,7 @@ import torch
 from marks import POSIX
 from tiny_runs import TINY
 
+import vbl
 from vbl import recipes
 from vbl.cli.main import main
 
@@ -49,7 +54,6 @@ def files(folder) -> dict:
             "bsd397 needs the environment variable VBL_DATA",
         ),
         ("train tiny --preset quick --data empty", "empty holds no picture"),
-        ("train tiny --preset quick --device tpu", "device: expected 'auto', 'cpu', 'cuda'"),
         ("evaluate ffdnt dead_leaves --sigma 25", "unknown model 'ffdnt'; did you mean ffdnet?"),
         ("evaluate vdir-jpg dead_leaves --quality 10", "unknown model 'vdir-jpg'"),
         ("evaluate input dead_leafs --sigma 25", "'dead_leafs'; did you mean dead_leaves?"),
@@ -69,11 +73,6 @@ def files(folder) -> dict:
         ("restore no.png -o out --model empty", "empty holds no weights.safetensors"),
         ("restore no.png -o out --model text.safetensors", "text.safetensors is damaged"),
         ("restore no.png -o out --model resunet --sigma 5", "sigma: Supervised is not told"),
-        ("restore no.png -o out --model resunet --tile 0", "tile: expected a side of at least one"),
-        (
-            "restore no.png -o out --model resunet --device tpu",
-            "device: expected 'auto', 'cpu', 'cuda'",
-        ),
         ("restore no.png a/no.png -o out --model resunet", "would both become no_restored.png"),
         (
             "reproduce virnet-table-20",
@@ -95,6 +94,45 @@ def test_an_error_is_one_line_and_leaves_no_file(tiny, capsys, line, said):
     before = files(tiny)
     assert said in complaint(line, capsys)
     assert files(tiny) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--threads 0", "--threads: expected at least 1, got 0"),
+        ("--tile 0", "--tile: expected at least 1, got 0"),
+        ("--max-pixels 0", "--max-pixels: expected at least 1, got 0"),
+        ("--sigma nan", "--sigma: expected a noise level from 0 to 255, got nan"),
+        ("--format foo", "--format: expected one of .png, .jpg, .jpeg, .tif"),
+        ("--device tpu", "--device: expected 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps', got 'tpu'"),
+    ],
+)
+def test_a_value_that_no_picture_could_have_is_a_usage_error(
+    tiny, capsys, monkeypatch, options, said
+):
+    monkeypatch.setattr("vbl.models.load", None)  # before any work
+    line = f"restore a.png b.png -o out {options}"
+    assert complaint(line, capsys, code=2).startswith(f"restore: {said}")
+    assert files(tiny) == {}
+
+
+@pytest.mark.parametrize("line", ["train tiny", "evaluate input dead_leaves", "reproduce a-table"])
+def test_an_unknown_device_is_a_usage_error_of_every_command(tiny, capsys, line):
+    said = complaint(f"{line} --device tpu", capsys, code=2)
+    assert said.startswith(f"{line.split()[0]}: --device: expected 'auto'")
+
+
+@pytest.mark.parametrize("set_by_user", [None, "0"])
+def test_what_an_apple_gpu_lacks_runs_on_the_cpu_unless_it_is_forbidden(set_by_user):
+    name = "PYTORCH_ENABLE_MPS_FALLBACK"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    environment |= {} if set_by_user is None else {name: set_by_user}
+    environment["PYTHONPATH"] = str(Path(vbl.__file__).parents[1])
+    # it must be set before PyTorch is loaded, which reads it then
+    code = f"import os, sys, vbl; print(os.environ[{name!r}], 'torch' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == [set_by_user or "1", "False"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

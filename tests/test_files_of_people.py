@@ -14,17 +14,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+import tifffile
 import tiny_runs
 import torch
 from marks import POSIX
 from picture_files import COLOUR, DEEP, animated, encoded, png, png16, tiff16
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import IFDRational
 from test_photo_files import tiny
 from torch import nn
 
 from vbl import images
 from vbl.cli.main import main
 from vbl.images import open_picture
+from vbl.images.exif import add_to_tiff
 from vbl.models import Restoration
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -93,10 +96,101 @@ def test_profile_notes_resolution_and_date_are_carried_over(from_a_phone, kind):
     assert found.path.stat().st_mtime == 1_500_000_000
 
 
+def with_thumbnail(exif: bytes) -> bytes:
+    """EXIF with a second directory that holds a small JPEG, as cameras write it."""
+    order = "<" if exif[6:8] == b"II" else ">"
+    (first,) = struct.unpack_from(order + "I", exif, 10)
+    (count,) = struct.unpack_from(order + "H", exif, 6 + first)
+    end, at = 6 + first + 2 + 12 * count, len(exif) - 6
+    jpeg = encoded(np.zeros((8, 8, 3), np.uint8), "JPEG")
+    entries = [(0x103, 3, 6 << (16 if order == ">" else 0)), (0x201, 4, at + 42)]
+    directory = struct.pack(order + "H", 3)
+    for tag, kind, value in (*entries, (0x202, 4, len(jpeg))):
+        directory += struct.pack(order + "HHII", tag, kind, 1, value)
+    return exif[:end] + struct.pack(order + "I", at) + exif[end + 4 :] + directory + bytes(4) + jpeg
+
+
+@pytest.fixture
+def full_notes(here):
+    """A turned JPEG with all that a camera notes, and its thumbnail."""
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x010F: "a camera", 0x0132: "2020:02:29 12:00:00"})
+    exif[0x8769] = {0x829A: 1 / 30, 0x927C: b"MAKER" + bytes(range(99)), 0xA002: 17}
+    exif[0x8825] = {1: "N", 2: (47.0, 1.0, 2.0)}
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a tiff:Orientation='6'/></x:xmpmeta>"
+    return save("a.jpg", COLOUR, exif=with_thumbnail(exif.tobytes()), xmp=xmp, dpi=(300, 300))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "avif", "tif"])
+def test_notes_are_brought_up_to_date(full_notes, kind):
+    assert pyvips.Image.new_from_file("a.jpg").get_typeof("jpeg-thumbnail-data")
+    found = restored("a.jpg", "--format", kind)
+    written = pyvips.Image.new_from_file(str(found.path))
+    assert found.shape == (1, 3, 17, 12)
+    assert b"tiff:Orientation='1'" in written.get("xmp-data")
+    assert not written.get_typeof("jpeg-thumbnail-data")
+    with Image.open(found.path) as picture:
+        exif = picture.getexif()
+        exposure, place = exif.get_ifd(0x8769), exif.get_ifd(0x8825)
+    assert exif[0x010F] == "a camera" and exif.get(0x0112, 1) == 1
+    assert exposure[0x829A] == pytest.approx(1 / 30)
+    assert exposure[0x927C] == b"MAKER" + bytes(range(99))  # as it is
+    assert exposure.get(0xA002, 12) == 12
+    assert place[2] == (47, 1, 2)
+
+
 def test_a_tiff_keeps_profile_and_resolution(from_a_phone):
     with Image.open(restored(from_a_phone, "--format", "tif").path) as picture:
         assert picture.info["icc_profile"] == PROFILE
         assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.5)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_exif_of_a_tiff_is_carried_over(here, kind):
+    exif = Image.Exif()
+    exif.update({0x010F: "a camera", 0x013B: "Ümit".encode()})
+    exif[0x8769] = {0x829A: IFDRational(1, 30)}
+    add_to_tiff(save(here / "a.tif", COLOUR, compression="tiff_lzw"), exif.tobytes())
+    found = restored("a.tif", "--format", kind)
+    with Image.open(found.path) as picture:
+        exif = picture.getexif()
+        assert np.array_equal(np.asarray(picture), COLOUR)
+        assert exif.get_ifd(0x8769)[0x829A] == pytest.approx(1 / 30)
+    assert (exif[0x010F], exif[0x013B].encode("latin-1").decode()) == ("a camera", "Ümit")
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_exif_is_added_to_a_tiff_of_either_kind(here, big):
+    picture = pyvips.Image.new_from_array(np.tile(COLOUR, (40, 1, 1))).copy(interpretation="srgb")
+    picture.tiffsave("a.tif", bigtiff=big)
+    exif = Image.Exif()
+    exif.update({0x010F: "a camera", 0x0132: "2020:02:29 12:00:00"})
+    exif[0x8769] = {0x829A: IFDRational(1, 30)}
+    add_to_tiff(here / "a.tif", exif.tobytes())
+    assert np.array_equal(pyvips.Image.new_from_file("a.tif").numpy(), picture.numpy())
+    with tifffile.TiffFile("a.tif") as found:
+        tags = found.pages[0].tags
+        assert (tags[271].value, tags[306].value) == ("a camera", "2020:02:29 12:00:00")
+        assert tags[34665].value["ExposureTime"] == (1, 30)
+        assert list(tags.keys()) == sorted(tags.keys())
+
+
+def test_damaged_exif_is_no_obstacle(here):
+    for number, exif in enumerate((b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"junk" * 9)):
+        save("a.jpg", COLOUR, exif=exif)
+        for kind in ("png", "tif"):
+            assert restored("a.jpg", "--format", kind, out=f"{kind}{number}").shape[-2:] == (12, 17)
+
+
+def test_a_bitmap_and_a_raw_file_keep_their_resolution(here):
+    save("a.bmp", COLOUR, dpi=(300, 300))
+    with Image.open(restored("a.bmp").path) as picture:
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.5)
+    pytest.importorskip("rawpy")
+    (here / "b.dng").write_bytes(dng(resolution=240))
+    with Image.open(restored("b.dng", out="raw").path) as picture:
+        assert picture.info["dpi"] == pytest.approx((240, 240), abs=0.5)
+        assert picture.getexif()[0x010F] == "vbl"
 
 
 def test_strip_leaves_them_out(from_a_phone):
@@ -158,6 +252,94 @@ def test_floating_point_stays_floating_point(here, big):
     assert restored("a.tif", "--format", "png", out="png").depth == "ushort"
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_half_and_double_precision_become_single_precision(here, kind, channels):
+    numbers = (DEEP[..., :channels].squeeze() / 65535).astype(kind)
+    tifffile.imwrite("a.tif", numbers, photometric="rgb" if channels == 3 else "minisblack")
+    found = restored("a.tif")
+    assert found.path.suffix == ".tif" and found.depth == "float"
+    assert np.allclose(values(found), numbers.astype(np.float32), atol=1e-6)
+
+
+def test_doubles_that_are_no_picture_are_refused(here, capsys):
+    for number, said in {1e300: "values from inf to inf", np.nan: "values from nan"}.items():
+        tifffile.imwrite("a.tif", np.full((4, 4), number))
+        assert main(["restore", "a.tif", "-o", "out"]) == 1
+        assert said in capsys.readouterr().err
+    tifffile.imwrite("a.tif", np.zeros((3, 8, 8)), photometric="minisblack")
+    assert main(["restore", "a.tif", "-o", "out"]) == 1
+    assert "3 frames or pages" in capsys.readouterr().err
+    tifffile.imwrite("a.tif", np.zeros((20, 20)))
+    assert main(["restore", "a.tif", "-o", "out", "--max-pixels", "100"]) == 1
+    assert "400 pixels, more than max_pixels" in capsys.readouterr().err
+
+
+def test_huge_floats_are_scaled_or_refused_by_name(here, capsys):
+    numbers = (DEEP[..., :3] / 65535).astype(np.float32)
+    float_tiff("a.tif", (numbers - 0.5) * np.float32(1e37))
+    assert main(["restore", "a.tif", "-o", "c.tif", "--range"]) == 0
+    found = pyvips.Image.new_from_file("c.tif").numpy()
+    assert np.allclose(found / 1e37, numbers - 0.5, atol=1e-6)
+    float_tiff("b.tif", (numbers - 0.5) * np.float32(3e38))
+    assert main(["restore", "b.tif", "-o", "out", "--range"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vbl: error: cannot read b.tif: values from -1.49") and "large" in said
+
+
+def ramp() -> np.ndarray:
+    """(48, 64, 3) in [0, 1], with thousands of levels."""
+    grey = np.linspace(0, 1, 48 * 64).reshape(48, 64)
+    return np.stack([grey, grey**2, grey[:, ::-1]], -1)
+
+
+@pytest.mark.parametrize("kind", ["separated", "cielab"])
+def test_sixteen_bits_of_other_colours_become_sixteen_bits(here, kind):
+    numbers = (65535 * ramp()).astype(np.uint16)
+    if kind == "separated":
+        numbers = np.dstack([numbers, 0 * numbers[..., 0]])
+    tifffile.imwrite("a.tif", numbers, photometric=kind)
+    found = restored("a.tif")
+    assert found.depth == "ushort" and found.shape == (1, 3, 48, 64)
+    assert len(np.unique(values(found))) > 1000
+
+
+def test_lab_of_eight_bits_has_its_colours(here):
+    profiles = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+    smooth = Image.fromarray((255 * ramp()).astype(np.uint8))
+    ImageCms.profileToProfile(smooth, *profiles, outputMode="LAB").save("a.tif")
+    found = restored("a.tif")
+    assert found.depth == "uchar"
+    assert np.abs(values(found).astype(int) - np.asarray(smooth)).mean() < 5
+
+
+def test_ten_bits_of_heic_are_kept(here):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    numbers = (65535 * ramp()).astype(np.uint16)
+    pillow_heif.encode("RGB;16", (64, 48), numbers.tobytes(), "a.heic", quality=-1)
+    found = restored("a.heic")
+    assert found.depth == "ushort" and len(np.unique(values(found))) > 900
+    assert np.abs(values(found).astype(int) - numbers).mean() < 200
+    assert values(found).max() == 65535
+
+
+DEEP_JXL = bytes.fromhex(  # 2 x 3 pixels of 16 bits, all 40000
+    "0000000c4a584c200d0a870a00000014667479706a786c20000000006a786c20000000096a786c6c0a"
+    "000000256a786c63ff0a0840fc00142d020804010038004b188b15428a02f10004c4010000"
+)
+
+
+@pytest.mark.filterwarnings("default")  # our own, which main prints
+def test_jpeg_xl_says_when_bits_are_lost(here, capsys):
+    pytest.importorskip("pillow_jxl")
+    (here / "a.jxl").write_bytes(DEEP_JXL)
+    assert restored("a.jxl").depth == "uchar"
+    assert capsys.readouterr().err == "vbl: warning: a.jxl: its 16 bits are read as 8\n"
+    save("b.jxl", COLOUR)
+    restored("b.jxl", out="eight")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_range_of_its_own_is_scaled_only_when_asked(here, capsys):
     float_tiff("a.tif", (DEEP[..., :3] / 655.35).astype(np.float32))
     assert main(["restore", "a.tif", "-o", "out"]) == 1
@@ -202,7 +384,7 @@ def test_transparency_is_enlarged_with_the_picture(here, monkeypatch):
 # Formats -------------------------------------------------------------------------------------
 
 
-def dng(width=64, height=48) -> bytes:
+def dng(width=64, height=48, resolution=72) -> bytes:
     """A small raw file: a mosaic of 16 bits, as cameras write it."""
     y, x = np.mgrid[:height, :width]
     mosaic = (8000 + 300 * x + 200 * y).astype("<u2").tobytes()
@@ -220,6 +402,9 @@ def dng(width=64, height=48) -> bytes:
         (277, 3, 1, 1),
         (278, 4, 1, height),
         (279, 4, 1, len(mosaic)),
+        (282, 5, rational("<2I", resolution, 1)),
+        (283, 5, rational("<2I", resolution, 1)),
+        (296, 3, 1, 2),
         (33421, 3, 2, 2 | 2 << 16),
         (33422, 1, 4, int.from_bytes(bytes([0, 1, 1, 2]), "little")),
         (50706, 1, 4, int.from_bytes(bytes([1, 4, 0, 0]), "little")),
@@ -286,14 +471,15 @@ def test_a_format_whose_package_is_missing_is_named(here, capsys, monkeypatch, p
         b"IIU\0" + bytes(50),
         b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(20),
         dng()[:400],
+        dng()[:2000],
     ],
-    ids=["raf", "cr2", "rw2", "cr3", "cut dng"],
+    ids=["raf", "cr2", "rw2", "cr3", "cut dng", "dng cut later"],
 )
-def test_a_damaged_raw_file_is_refused_in_one_line(here, capsys, data):
+def test_a_damaged_raw_file_is_refused_in_one_line(here, capfd, data):
     pytest.importorskip("rawpy")
     (here / "a.raw").write_bytes(data)
     assert main(["restore", "a.raw", "-o", "out"]) == 1
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err  # also what libraries print by themselves
     assert said.startswith("vbl: error: cannot read a.raw: ") and said.count("\n") == 1
 
 
@@ -341,12 +527,15 @@ def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(here, capsys):
     assert "204 pixels, more than max_pixels = 100" in capsys.readouterr().err
 
 
-def test_a_format_that_cannot_be_written_is_refused(here, capsys):
+def test_a_format_that_cannot_be_written_is_refused_before_the_work(here, capsys):
     save("a.png", COLOUR)
-    for options in (["-o", "a.bmp"], ["-o", "out", "--format", "gif"]):
-        assert main(["restore", "a.png", *options]) == 1
-        assert "expected one of .png, .jpg" in capsys.readouterr().err
-    assert main(["restore", "a.png", "-o", "b.jpg", "--format", "png"]) == 1
+    save("b.png", COLOUR)
+    for options in (["-o", "a.bmp"], ["-o", "a.heic"], ["b.png", "-o", "out", "--format", "gif"]):
+        assert main(["restore", "a.png", *options]) == 2
+        said = capsys.readouterr().err
+        assert "expected one of .png, .jpg" in said and said.count("\n") == 1
+    assert names(here) == {"a.png", "b.png"}
+    assert main(["restore", "a.png", "-o", "b.jpg", "--format", "png"]) == 2
     assert "its suffix says another format" in capsys.readouterr().err
 
 
@@ -361,9 +550,10 @@ def test_a_folder_a_pattern_and_a_tree(here):
     for name in ("a.png", "b.jpg", "sub/c.png", "sub/sub/d.png"):
         (here / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         save(here / "in" / name, COLOUR)
+    (here / "in" / "e.mpo").write_bytes((here / "in" / "b.jpg").read_bytes())
     (here / "in" / "notes.txt").write_text("no picture")
     assert main(["restore", "in", "-o", "flat"]) == 0
-    assert results(here / "flat") == {"a_restored.png", "b_restored.png"}
+    assert results(here / "flat") == {f"{x}_restored.png" for x in "abe"}
     assert main(["restore", "in", "-r", "-o", "tree"]) == 0
     assert (here / "tree" / "sub" / "sub" / "d_restored.png").is_file()
     assert main(["restore", "in/**/*.png", "-o", "pattern"]) == 0
@@ -379,6 +569,92 @@ def test_results_beside_the_photographs_are_not_restored_again(here, capsys):
     assert main(["restore", ".", "-o", "."]) == 0
     assert capsys.readouterr().out == "2 of 2 were there already (--overwrite replaces them)\n"
     assert {path: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_read_is_named(here, capsys, monkeypatch):
+    for name in ("a.png", "closed/b.png"):
+        (here / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        save(here / "in" / name, COLOUR)
+    scandir = os.scandir
+
+    def refused(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)  # as root, every folder can be read
+    assert main(["restore", "in", "-r", "-o", "out"]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "vbl: error: cannot read in/closed: Permission denied\n"
+        "vbl: error: could not be read: in/closed\n"
+    )
+    assert results(here / "out") == {"a_restored.png"}
+    assert main(["restore", "in/closed", "-o", "none"]) == 1
+    assert "cannot read in/closed" in capsys.readouterr().err
+    assert names(here) == {"in", "out"}
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_the_work(here, capsys, monkeypatch):
+    save("a.png", COLOUR)
+    monkeypatch.setattr("vbl.cli.photos.restore_bands", None)
+    for ending in ("restored.png", "noise_std.npy"):
+        (here / ending / f"a_{ending}").mkdir(parents=True)
+        for options in ([], ["--overwrite"]):
+            assert main(["restore", "a.png", "-o", ending, *options]) == 1
+            said = f"{ending}/a_{ending} is a folder: it is not replaced"
+            assert said in capsys.readouterr().err
+        assert names(here / ending) == {f"a_{ending}"}
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_empty_file_is_no_result(here, several):
+    save("a.png", COLOUR)
+    save("b.png", COLOUR)
+    (here / "out").mkdir()
+    (here / "out" / "a_restored.png").touch()
+    assert main(["restore", "a.png", *["b.png"] * several, "-o", "out"]) == 0
+    assert np.array_equal(values(open_picture("out/a_restored.png")), COLOUR)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_files_of_one_photograph_are_all_written_or_none(here, capsys, monkeypatch, overwrite):
+    save("a.png", COLOUR)
+    (here / "out").mkdir()
+    if overwrite:
+        assert main(["restore", "a.png", "-o", "out"]) == 0
+        (here / "out" / "a_noise_std.npy").write_bytes(b"older")
+        save("a.png", 255 - COLOUR)
+    before = {path: path.read_bytes() for path in (here / "out").iterdir()}
+    replace = Path.replace
+
+    def refused(self, target):
+        if str(target).endswith("_restored.png"):  # the last
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    assert main(["restore", "a.png", "-o", "out", *["--overwrite"] * overwrite]) == 1
+    said = "vbl: error: cannot write out/a_restored.png: No space left on device\n"
+    assert capsys.readouterr().err == said
+    assert {path: path.read_bytes() for path in (here / "out").iterdir()} == before
+
+
+def test_folders_of_a_call_that_failed_are_removed_again_if_they_are_empty(here):
+    (here / "mine" / "empty").mkdir(parents=True)
+    for out in ("new", "new/deep/er", "new/deep/a.png", "mine/empty", "mine/new"):
+        assert main(["restore", "no.png", "-o", out]) == 1
+    assert names(here) == {"mine"} and names(here / "mine") == {"empty"}
+    save("a.png", COLOUR)
+    assert main(["restore", "a.png", "no.png", "-o", "kept"]) == 1
+    assert (here / "kept" / "a_restored.png").is_file()
+
+
+def test_a_batch_with_an_impossible_name_goes_on(here, capsys):
+    save("a.png", COLOUR)
+    assert main(["restore", "y" * 300 + ".png", "a.png", "-o", "out"]) == 1
+    assert "File name too long" in capsys.readouterr().err
+    assert results(here / "out") == {"a_restored.png"}
 
 
 def test_a_raw_file_and_its_jpeg_become_two_pictures(here):
@@ -416,7 +692,7 @@ def test_a_tiff_that_calls_itself_reduced_is_no_raw_file(here):
 
 def test_a_bitmap_over_the_limit_is_refused_before_it_is_decoded(here, capsys, monkeypatch):
     save("a.bmp", COLOUR)
-    monkeypatch.setattr("vbl.images.formats.ImageOps.exif_transpose", None)
+    monkeypatch.setattr("vbl.images.decoders.ImageOps.exif_transpose", None)
     assert main(["restore", "a.bmp", "-o", "out", "--max-pixels", "100"]) == 1
     assert "204 pixels, more than max_pixels = 100" in capsys.readouterr().err
 
@@ -472,6 +748,32 @@ def test_standard_input_becomes_standard_output(here):
         assert np.array_equal(np.asarray(picture), COLOUR)
     assert result.stderr.decode() == "-: noise std 25.5, from 25.5 to 25.5 (of 255)\n"
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_standard_input_is_called_so(here):
+    result = run_vbl("restore - no.png -o out", input=b"no picture")
+    first, second, third = result.stderr.decode().splitlines()
+    assert first.startswith("vbl: error: cannot read stdin: its format is none of PNG")
+    assert second == "vbl: error: cannot read no.png: No such file or directory"
+    assert third == "vbl: error: 2 of 2 photographs could not be restored: stdin, no.png"
+
+
+@POSIX
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [1000, 270_050])  # of the rows, of the encoded picture
+def test_a_full_disk_is_said_of_the_file_that_was_asked_for(here, limit):
+    rng = np.random.default_rng(0)
+    save("a.png", rng.integers(0, 256, (300, 300, 3), dtype=np.uint8))
+    full = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, "
+        f"({limit}, {limit})); signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    )
+    for out, asked in (("b.png", "b.png"), ("b.tif", "b.tif"), ("out", "out/a_restored.png")):
+        result = run_vbl(f"restore a.png -o {out}", full)
+        said = f"vbl: error: cannot write {asked}: File too large\n"
+        assert (result.returncode, result.stderr.decode()) == (1, said)
+    assert names(here) == {"a.png"}
 
 
 @pytest.mark.slow

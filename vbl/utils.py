@@ -67,6 +67,11 @@ def _constant(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=dtype, device=device)
 
 
+def in_float64(x: Tensor) -> Tensor:
+    """In float64: on the same device, or on the CPU for an Apple GPU, which has none."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
@@ -83,20 +88,27 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def check_device_name(device: Any) -> None:
+    """Check that it is a name for `find_device`, on whatever machine.
+
+    Raises:
+        ValueError: When it is not.
+    """
+    if device is not None and not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(device)):
+        expected = "expected 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'"
+        raise ValueError(f"device: {expected}, got {device!r}")
+
+
 def find_device(device: Any = None) -> torch.device:
     """The device "cpu", "cuda", "cuda:1" or "mps"; "auto" or None takes a GPU if there is one.
 
     Raises:
         ValueError: For any other name, or for a device that is not on this machine.
     """
+    check_device_name(device)
     gpus, apple = torch.cuda.device_count(), torch.backends.mps.is_available()
     if device in (None, "auto"):
         return torch.device("cuda" if gpus else "mps" if apple else "cpu")
-    match = re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(device))
-    if not match:
-        raise ValueError(
-            f"device: expected 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps', got {device!r}"
-        )
     found = torch.device(str(device))
     if found.type == "cuda" and (found.index or 0) >= gpus:
         there = f"has {gpus} CUDA GPUs" if gpus else "sees no CUDA GPU here"

@@ -79,6 +79,7 @@ class Train:
         return INTERRUPTED if in_time and not finished else 0
 
     def _check(self) -> None:
+        _check_device("train", self.device)
         if not self.queue and self.recipe is None:
             raise UsageError("train: expected a RECIPE (vbl info lists them) or --queue")
         if self.resume and self.overwrite:
@@ -175,18 +176,42 @@ class Restore:
         from vbl.cli.batch import restore_batch
         from vbl.models import load
 
-        if not self.photos:
-            raise UsageError("restore: expected at least one PHOTO")
+        self._check()
         if self.threads is not None:
-            if self.threads < 1:
-                raise ValueError(f"threads: expected at least one, got {self.threads}")
             torch.set_num_threads(self.threads)
         names = [field.name for field in fields(self)]
         for own in ("photos", "out", "model", "format", "threads"):
             names.remove(own)
         options = {name: getattr(self, name) for name in names}
-        suffix = f".{self.format.lower().lstrip('.')}" if self.format else ""
-        restore_batch(load(_weights(self.model)), self.photos, self.out, suffix=suffix, **options)
+        model = load(_weights(self.model))
+        restore_batch(model, self.photos, self.out, suffix=self._suffix, **options)
+
+    @property
+    def _suffix(self) -> str:
+        return f".{self.format.lower().lstrip('.')}" if self.format is not None else ""
+
+    def _check(self) -> None:
+        from vbl.images.formats import EXTRA_SUFFIXES, SUFFIXES
+        from vbl.images.picture_writer import FORMATS
+
+        if not self.photos:
+            raise UsageError("restore: expected at least one PHOTO")
+        for name in ("threads", "tile", "max_pixels"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"restore: {option}: expected at least 1, got {value}")
+        if self.sigma is not None and not 0 <= self.sigma <= 255:
+            expected = "expected a noise level from 0 to 255"
+            raise UsageError(f"restore: --sigma: {expected}, got {self.sigma:g}")
+        _check_device("restore", self.device)
+        suffixes = {"--format": self._suffix, "--out": self.out.suffix.lower()}
+        if suffixes["--out"] not in (*SUFFIXES, *EXTRA_SUFFIXES) or self.out.is_dir():  # a folder
+            del suffixes["--out"]
+        for option, suffix in suffixes.items():
+            if suffix and suffix not in FORMATS:
+                expected = f"expected one of {', '.join(FORMATS)}"
+                raise UsageError(f"restore: {option}: {expected}, got {suffix}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +252,7 @@ class Evaluate:
         from vbl.evaluation import evaluate, save_result
         from vbl.utils import find_device
 
+        _check_device("evaluate", self.device)
         degradation = ("sigma", "case", "scale", "kernel", "quality")
         options = {name: getattr(self, name) for name in (*degradation, "protocol", "device")}
         report = evaluate(_weights(self.model), self.dataset, **options)
@@ -270,6 +296,7 @@ class Reproduce:
 
             print(*ledger_lines(self.table), sep="\n")
             return
+        _check_device("reproduce", self.device)
         for table in TABLES if self.all else (self.table,):
             try:
                 print(reproduce(table, models=self.models or None, device=self.device))
@@ -351,6 +378,15 @@ class Info:
 
 
 Command = Train | Restore | Evaluate | Reproduce | Data | Info
+
+
+def _check_device(command: str, device: str | None) -> None:
+    from vbl.utils import check_device_name
+
+    try:
+        check_device_name(device)
+    except ValueError as reason:
+        raise UsageError(f"{command}: --{reason}") from None
 
 
 def _weights(model: str) -> str:

@@ -15,8 +15,9 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,12 +50,19 @@ class Job:
         restored: The file that it becomes; None for standard output.
         others: What else may be written, by its ending; empty if only the picture is wanted.
         suffix: Of the format of the restored picture; "" for PNG, and TIFF for floating point.
+        called: What messages call the photograph, if it is a copy of standard input.
     """
 
     photo: Path
     restored: Path | None
     others: Mapping[str, Path]
     suffix: str = ""
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call the photograph."""
+        return self.called or str(self.photo)
 
     @property
     def outputs(self) -> list[Path]:
@@ -62,10 +70,18 @@ class Job:
         return [*([self.restored] if self.restored else []), *self.others.values()]
 
 
-def job_for(photo: Path, folder: Path, stem: str, suffix: str = "") -> Job:
+def job_for(photo: Path, folder: Path, stem: str, suffix: str = "", called: str = "") -> Job:
     """The job that writes everything about a photograph into a folder."""
     others = {ending: folder / f"{stem}_{ending}" for ending in ENDINGS}
-    return Job(photo, folder / f"{stem}_restored{suffix or '.png'}", others, suffix)
+    return Job(photo, folder / f"{stem}_restored{suffix or '.png'}", others, suffix, called)
+
+
+def is_filled(path: Path) -> bool:
+    """Whether there is a file with some content."""
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:  # there can be none of this name
+        return False
 
 
 def restore_file(
@@ -105,35 +121,59 @@ def restore_file(
         ValueError: When the restored values are not finite, or do not fit the format.
         OSError: When a file cannot be written.
     """
-    picture = open_picture(job.photo, max_pixels=max_pixels, full_range=full_range)
-    job = _in_its_format(job, picture)
-    check_format(picture, job.suffix, scale_of(model))
-    _check_absent([job.restored] if job.restored else [], overwrite)  # before the work
-    noise_std = None if sigma is None else sigma / 255
-    home = job.restored.parent if job.restored else None
-    with TemporaryDirectory(prefix=draft_prefix(), dir=home) as drafts:
-        work = _Work(Path(drafts), picture, job, scale_of(model))
-        bands = restore_bands(model, picture, noise_std=noise_std, progress=progress, **options)
-        for rows, band in bands:
-            work.add(rows, band)
-        written = work.finish(strip=strip)
-        if job.restored is None:
-            with written["restored"].open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            return f"-{work.summary()}"
-        _publish(written, job, overwrite)
-        return f"{job.restored}{work.summary()}"
+    with _errors_as_asked(job):
+        picture = open_picture(job.photo, max_pixels=max_pixels, full_range=full_range)
+        job = _in_its_format(job, picture)
+        check_format(picture, job.suffix, scale_of(model))
+        _check_places(job.outputs)
+        _check_absent([job.restored] if job.restored else [], overwrite)  # before the work
+        noise_std = None if sigma is None else sigma / 255
+        home = job.restored.parent if job.restored else None
+        with TemporaryDirectory(prefix=draft_prefix(), dir=home) as drafts:
+            work = _Work(Path(drafts), picture, job, scale_of(model))
+            bands = restore_bands(model, picture, noise_std=noise_std, progress=progress, **options)
+            for rows, band in bands:
+                work.add(rows, band)
+            written = work.finish(strip=strip)
+            if job.restored is None:
+                with written["restored"].open("rb") as file:
+                    shutil.copyfileobj(file, sys.stdout.buffer)
+                return f"-{work.summary()}"
+            _publish(written, job, overwrite)
+            return f"{job.restored}{work.summary()}"
+
+
+@contextmanager
+def _errors_as_asked(job: Job) -> Iterator[None]:
+    """Errors about the files that the user named, not about drafts and copies."""
+    try:
+        yield
+    except OSError as reason:
+        if reason.strerror is None or isinstance(reason, BrokenPipeError):  # ours; for `main`
+            raise
+        raise OSError(f"cannot write {job.restored or 'stdout'}: {reason.strerror}") from reason
+    except ValueError as reason:
+        if not job.called:
+            raise
+        raise ValueError(str(reason).replace(str(job.photo), job.called)) from reason
 
 
 def _in_its_format(job: Job, picture: Picture) -> Job:
     """The job with the format that it leaves open: PNG, or TIFF for floating point."""
     if job.suffix or picture.depth != "float" or job.restored is None:
-        return Job(job.photo, job.restored, job.others, job.suffix or ".png")
-    return Job(job.photo, job.restored.with_suffix(".tif"), job.others, ".tif")
+        return replace(job, suffix=job.suffix or ".png")
+    return replace(job, restored=job.restored.with_suffix(".tif"), suffix=".tif")
+
+
+def _check_places(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise FileExistsError(f"{path} is {what}: it is not replaced")
 
 
 def _check_absent(paths: Iterable[Path], overwrite: bool) -> None:
-    there = [path for path in paths if path.exists() or path.is_symlink()]
+    there = [path for path in paths if is_filled(path) or path.is_symlink()]
     if there and not overwrite:
         raise FileExistsError(f"{there[0]} exists: give --overwrite to replace it")
 
@@ -150,9 +190,20 @@ def _publish(written: Mapping[str, Path], job: Job, overwrite: bool) -> None:
         for draft, path in targets.items()
         if not (path.is_file() and filecmp.cmp(draft, path, shallow=False))
     }
+    _check_places(news.values())
     _check_absent(news.values(), overwrite)
-    for draft, path in news.items():
-        draft.replace(path)
+    placed: list[tuple[Path, Path | None]] = []
+    try:
+        for number, (draft, path) in enumerate(news.items()):
+            old = draft.with_name(f"old-{number}") if os.path.lexists(path) else None
+            if old:
+                shutil.copy2(path, old, follow_symlinks=False)
+            placed.append((path, old))
+            draft.replace(path)
+    except BaseException:  # also after a signal: all files or none
+        for path, old in placed:
+            old.replace(path) if old else path.unlink(missing_ok=True)
+        raise
 
 
 class _Work:

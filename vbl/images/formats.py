@@ -1,21 +1,16 @@
-"""Which format a file has, and the pictures that libvips does not decode.
-
-Pillow and rawpy decode BMP, TIFFs in YCbCr without JPEG and, with the extra ``vbl[photos]``, HEIC,
-JPEG XL and the raw files of cameras; at once, not row by row.
-"""
+"""Which format a file has, and how a file that is no picture is refused."""
 
 import struct
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyvips
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 PROFILE = "icc-profile-data"  # libvips's name of the colour profile
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif", ".mpo")
 EXTRA_SUFFIXES = (".heic", ".heif", ".jxl", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf")
 EXTRA_SUFFIXES += (".rw2", ".pef", ".srw")
 
@@ -39,11 +34,9 @@ SIGNATURES = {
     b"FOVb": "raw",
 }
 BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "raw"}  # of "ftyp" boxes; others are HEIC
-PACKAGES = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl", "raw": "rawpy"}
-
 SUBFILE_TYPE, SUB_DIRECTORIES, DNG_VERSION, TIFF_COLOURS = 254, 330, 50706, 262  # tags of TIFF
-TIFF_COMPRESSION, MAKE = 259, 271
-COLOUR_FILTER, YCBCR, JPEG_IN_TIFF = 32803, 6, (6, 7)  # libvips reads other YCbCr as RGB
+TIFF_BITS, TIFF_COMPRESSION, MAKE, TIFF_NUMBERS = 258, 259, 271, 339
+COLOUR_FILTER, YCBCR, JPEG_IN_TIFF, LAB, FLOATING = 32803, 6, (6, 7), 8, 3
 
 LOADED = ("PNG", "JPEG", "TIFF", "WebP", "AVIF", "GIF")  # by libvips
 
@@ -87,7 +80,9 @@ def format_of(path: Path) -> str:
 
 
 def _kind_of_tiff(file: Any) -> str:
-    """ "raw" for the file of a camera, whose first picture is a thumbnail; "TIFF", or "YCbCr"."""
+    """ "raw" for the file of a camera, whose first picture is a thumbnail; "TIFF" if libvips reads
+    it as it is meant, else "YCbCr", "Lab" or "float64".
+    """
     file.seek(0)
     start = file.read(16)
     if start[8:10] == b"CR":  # Canon's
@@ -99,55 +94,17 @@ def _kind_of_tiff(file: Any) -> str:
             file.seek(tags.next)
             tags.load(file)
             colours, compression = tags.get(TIFF_COLOURS), tags.get(TIFF_COMPRESSION)
+            bits, numbers = (max(tags.get(tag, (1,))) for tag in (TIFF_BITS, TIFF_NUMBERS))
             thumbnail = tags.get(SUBFILE_TYPE, 0) & 1 or SUB_DIRECTORIES in tags
             if DNG_VERSION in tags or colours == COLOUR_FILTER or (thumbnail and MAKE in tags):
                 return "raw"
     except DECODER_ERRORS:
         return "TIFF"
+    if numbers == FLOATING and bits == 64:
+        return "float64"
+    if colours == LAB and bits == 8:
+        return "Lab"
     return "YCbCr" if colours == YCBCR and compression not in JPEG_IN_TIFF else "TIFF"
-
-
-def decode_at_once(path: Path, name: str, max_pixels: int) -> pyvips.Image:
-    """The whole picture, by Pillow or rawpy."""
-    if name in PACKAGES:
-        try:
-            package = __import__(PACKAGES[name])
-        except ImportError as reason:
-            kind = "the raw file of a camera" if name == "raw" else f"a picture in {name}"
-            how = "to open it: pip install 'vbl[photos]'"
-            raise UnreadableImage(path, f"it is {kind}; {how}") from reason
-    if name == "raw":
-        return _developed(package, path, max_pixels)
-    if name == "HEIC":
-        package.register_heif_opener()
-    with warnings.catch_warnings(), Image.open(path) as opened:
-        warnings.simplefilter("ignore")  # Pillow has a limit of its own
-        check_size(path, *opened.size, max_pixels)
-        frames = getattr(opened, "n_frames", 1)
-        if frames > 1:
-            raise UnreadableImage(path, several(frames))
-        upright = ImageOps.exif_transpose(opened)
-        if upright.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
-            upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-        image = pyvips.Image.new_from_array(np.asarray(upright))
-        exif, profile = upright.getexif().tobytes(), upright.info.get("icc_profile")
-    for field_name, content in (("exif-data", exif), (PROFILE, profile)):
-        if content:
-            image.set_type(pyvips.GValue.blob_type, field_name, content)
-    return image
-
-
-def _developed(rawpy: Any, path: Path, max_pixels: int) -> pyvips.Image:
-    """The raw file of a camera in its own white balance, as sRGB of 16 bits."""
-    try:
-        with rawpy.imread(str(path)) as raw:
-            check_size(path, raw.sizes.width, raw.sizes.height, max_pixels)
-            pixels = raw.postprocess(output_bps=16, use_camera_wb=True)
-    except rawpy.LibRawError as reason:
-        said = reason.args[0] if reason.args else reason
-        said = said.decode() if isinstance(said, bytes) else said
-        raise UnreadableImage(path, said) from reason
-    return pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

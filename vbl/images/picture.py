@@ -2,7 +2,7 @@
 
 ``open_picture`` accepts what cameras, phones, scanners and editors write, and refuses other files
 with one line before it decodes a pixel. libvips decodes, a few rows at a time; what it does not
-know, `vbl.images.formats`.
+know, `vbl.images.decoders`.
 """
 
 import os
@@ -16,22 +16,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vbl.images.decoders import decode_at_once
+from vbl.images.exif import exif_of_tiff, upright, without_thumbnail
 from vbl.images.formats import (
     DECODER_ERRORS,
     LOADED,
     PROFILE,
     UnreadableImage,
     check_size,
-    decode_at_once,
     format_of,
     several,
 )
 
 MAX_PIXELS = 250_000_000
 NUMBERS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+HUGE = 1e37  # of float32, with room for restored values outside the range
 WHITE = {"uchar": 255.0, "ushort": 65535.0, "float": 1.0}  # by libvips's name of the type
-CONVERTED = ("cmyk", "lab", "labq", "labs", "lch", "xyz", "yxy")  # to sRGB
-CARRIED = ("exif-", PROFILE, "iptc-data", "xmp-data")  # fields of an image's metadata
+CONVERTED = ("lab", "labs", "lch", "xyz", "yxy")  # to sRGB of 16 bits
+EXIF = "exif-data"
+CARRIED = (PROFILE, "iptc-data", "xmp-data")  # other fields of an image's metadata
 
 pyvips.cache_set_max(0)  # else a file that has changed would be read as it was
 
@@ -82,7 +85,8 @@ class Picture:
         rows, columns = part
         top, bottom, _ = rows.indices(self.height)
         values = self._read(top, bottom)[:, columns, : self.channels]
-        scaled = (values.astype(np.float32) - self.low) / (self.high - self.low)
+        wide = values.astype(np.float64 if self.depth == "float" else np.float32)
+        scaled = ((wide - self.low) / (self.high - self.low)).astype(np.float32)
         return torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None]
 
     def _read(self, top: int, bottom: int) -> np.ndarray:
@@ -108,15 +112,27 @@ class Picture:
         return self.decode()[self.channels] if self.has_alpha else None
 
     def annotate(self, image: pyvips.Image) -> pyvips.Image:
-        """Another image with this one's colour profile, EXIF, XMP, IPTC data and resolution."""
+        """Another image with this one's colour profile, EXIF, XMP, IPTC data and resolution.
+
+        What they say about the pixels is brought up to date: the other image is upright, and the
+        thumbnail is left out.
+        """
         mine = self.decode()
         image = image.copy(xres=min(mine.xres, 1e5), yres=min(mine.yres, 1e5))
-        for name in mine.get_fields():
-            if name.startswith(CARRIED):
-                image.set_type(mine.get_typeof(name), name, mine.get(name))
-        if image.get_typeof("orientation"):  # that of "exif-data"; the pixels are upright now
+        for name in set(mine.get_fields()).intersection(CARRIED):
+            image.set_type(mine.get_typeof(name), name, mine.get(name))
+        if exif := self.exif():  # libvips derives other fields from it
+            image.set_type(pyvips.GValue.blob_type, EXIF, without_thumbnail(exif))
+        if image.get_typeof("xmp-data"):
+            image.set_type(pyvips.GValue.blob_type, "xmp-data", upright(image.get("xmp-data")))
+        if image.get_typeof("orientation"):  # that of "exif-data"
             image.set("orientation", 1)
         return image
+
+    def exif(self) -> bytes:
+        """EXIF as a JPEG holds it; empty if there is none."""
+        mine = self.decode()
+        return mine.get(EXIF) if mine.get_typeof(EXIF) else exif_of_tiff(self.path)
 
     def extremes(self) -> tuple[float, float]:
         """The smallest and the largest value in the file, without alpha; NaN if there is one."""
@@ -212,14 +228,15 @@ def _loaded(path: Path) -> pyvips.Image:
 
 
 def _standard(image: pyvips.Image) -> pyvips.Image:
-    """Upright, and grey or RGB."""
+    """Upright, and grey or RGB; what is converted to sRGB keeps 8 bits or gets 16."""
     image = image.autorot()
     if image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk")
-        return _without_profile(image)
+        depth = 8 if image.format == "uchar" else 16
+        rgb = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth)
+        return _without_profile(rgb)
     if image.interpretation in CONVERTED:
-        return _without_profile(image.colourspace("srgb"))
-    return image.cast("float") if image.format == "double" else image
+        return _without_profile(image.colourspace("rgb16"))
+    return image
 
 
 def _without_profile(image: pyvips.Image) -> pyvips.Image:
@@ -253,6 +270,9 @@ def _set_range(picture: Picture, full_range: bool) -> None:
     if not np.isfinite([low, high]).all():
         raise UnreadableImage(picture.path, f"values from {low:g} to {high:g}, expected numbers")
     if full_range:
+        if max(-low, high) > HUGE:
+            found = f"values from {low:g} to {high:g}"
+            raise UnreadableImage(picture.path, f"{found}, too large to compute with")
         if low == high:
             raise UnreadableImage(picture.path, f"all its values are {low:g}: it has no range")
         picture.low, picture.high = low, high

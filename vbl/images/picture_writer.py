@@ -14,6 +14,7 @@ import pyvips
 import torch
 from torch import Tensor
 
+from vbl.images.exif import add_to_tiff
 from vbl.images.formats import PROFILE
 from vbl.images.picture import NUMBERS, WHITE, Picture
 
@@ -63,8 +64,6 @@ def check_format(picture: Picture, suffix: str, scale: int) -> None:
     Raises:
         ValueError: When it does not.
     """
-    if suffix not in FORMATS:
-        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {suffix!r}")
     side = scale * max(picture.width, picture.height)
     if side > FORMATS[suffix].side:
         raise ValueError(f"{suffix} holds sides of {FORMATS[suffix].side} pixels, not {side}")
@@ -100,7 +99,8 @@ class PictureWriter:
         """
         low, high = (v.item() for v in rows.aminmax())
         if not np.isfinite([low, high]).all():
-            raise ValueError(f"restored values from {low:g} to {high:g}, expected numbers")
+            found = f"restored values from {low:g} to {high:g}, expected numbers"
+            raise ValueError(f"{self.source.path}: {found}")
         with self.raw.open("ab") as file:
             for part in rows[0].permute(1, 2, 0).split(64):
                 file.write(self._numbers(part).tobytes())
@@ -138,7 +138,7 @@ class PictureWriter:
         try:
             self._encode(annotated, path, strip)
         except pyvips.Error as reason:
-            line = " ".join((reason.detail or str(reason)).split())
+            line = _in_a_line(reason)
             if not annotated.get_typeof(PROFILE):
                 raise OSError(f"cannot write {name or path}: {line}") from reason
             warnings.warn(f"{name or path}: without the colour profile: {line}", stacklevel=2)
@@ -164,6 +164,8 @@ class PictureWriter:
         if self.format is TIFF:
             options["bigtiff"] = self.raw.stat().st_size > BIGTIFF
         _run(image, self.format.saver, path, options)
+        if self.format is TIFF and not strip and (exif := self.source.exif()):
+            add_to_tiff(path, exif)
 
     def _converted(self, alpha: pyvips.Image) -> pyvips.Image:
         """Transparency in the size and type of the written picture."""
@@ -172,6 +174,13 @@ class PictureWriter:
         if self.depth != self.source.depth:
             alpha = alpha * (WHITE[self.depth] / WHITE[self.source.depth])
         return alpha.rint().cast(self.depth) if self.depth != "float" else alpha.cast("float")
+
+
+def _in_a_line(reason: pyvips.Error) -> str:
+    """What the system said, or else libvips."""
+    said = (reason.detail or str(reason)).splitlines()
+    by_system = [line for line in said if line.startswith("system error: ")]
+    return by_system[0].partition(": ")[2] if by_system else " ".join(" ".join(said).split())
 
 
 def _run(image: pyvips.Image, saver: str, path: Path, options: dict[str, Any]) -> None:

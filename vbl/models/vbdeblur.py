@@ -39,7 +39,7 @@ from vbl.networks import (
     append_constants,
 )
 from vbl.probability import Elbo, kl_dirichlet, kl_normal, per_image, rsample_dirichlet
-from vbl.utils import randn_like
+from vbl.utils import in_float64, randn_like
 
 RESTORERS: dict[str, type[Network]] = {"DeblurNet": DeblurNet, "ResUNet": ResUNet}
 ESTIMATORS: dict[str, type[Network]] = {
@@ -243,7 +243,7 @@ class VBDeblurNet(nn.Module):
 
     def infer(self, y: Float[Tensor, "b c h w"]) -> Inferred:
         """q(h | y), Eq. (9)."""
-        return self.kernel_posterior(self.kernel(y).double())
+        return self.kernel_posterior(in_float64(self.kernel(y)))
 
     def kernel_posterior(self, numbers: Float64[Tensor, "b n"]) -> Inferred:
         """q(h | y) from Kernel-Net's outputs, with the prior's total concentration C."""
@@ -275,7 +275,7 @@ class VBDeblurNet(nn.Module):
         if self.config.conditioning == "nothing":
             return self.restorer(y)
         given = kernel.detach() if self.config.gradient == "stop" else kernel
-        code = self.code(given.to(y.dtype))
+        code = self.code(given.to(y))
         if self.config.restorer == "DeblurNet":
             return self.restorer(y, code)
         return self.restorer(append_constants(y, code))
@@ -327,7 +327,7 @@ class VBDeblurNet(nn.Module):
     def restore(self, y: Float[Tensor, "b c h w"], inferred: Inferred | None = None) -> Restoration:
         """The posterior mean of z given the mean of h, and that kernel, as in `posterior`."""
         q = self.posterior(y, inferred)
-        return Restoration(q.mean, kernel=q.kernel.to(y.dtype))
+        return Restoration(q.mean, kernel=q.kernel.to(y))
 
 
 def _restorer(c: Config) -> Network:
