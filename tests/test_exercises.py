@@ -12,7 +12,6 @@ from vbl.evaluation.exercises import QUESTIONS, Choice, Design, Question, check
 from vbl.utils import UnknownName
 
 CHAPTERS = sorted((Path(__file__).parent.parent / "book").glob("0*.ipynb"))
-CHAPTERS = [path for path in CHAPTERS if "{quiz}" in path.read_text("utf-8")]
 EXERCISE = (
     r"```\{exercise\}[^\n]*\n:label: (\S+)\n\{effort\}`(\d), ([^,]+), (\w+)`\n(.*?)\n```(?:\n|$)"
 )

@@ -10,6 +10,7 @@ from vbl.evaluation.exercises import (
     chapter_5,
     chapter_6,
     chapter_7,
+    chapter_8,
 )
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
@@ -23,6 +24,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_5.QUESTIONS,
     **chapter_6.QUESTIONS,
     **chapter_7.QUESTIONS,
+    **chapter_8.QUESTIONS,
 }
 
 
