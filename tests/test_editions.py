@@ -153,7 +153,9 @@ def test_lists_keep_what_is_inside_their_items(full):
 def test_figures_of_code_have_their_captions_below(full):
     drawn = next(i for i, cell in enumerate(full.cells) if cell.id == "drawn")
     assert full.cells[drawn + 1].source.startswith("**Fig. 1.2.** A dot.\n\nFig. 1.2 and Fig. 1.1")
-    assert "image/png" in full.cells[drawn].outputs[0].data
+    (output,) = full.cells[drawn].outputs
+    assert "image/png" in output.data
+    assert output.metadata["image/png"]["alt"] == "a dot"
 
 
 def test_hidden_code_is_folded_and_shown_code_is_not(full):

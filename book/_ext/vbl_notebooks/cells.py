@@ -137,7 +137,8 @@ class CellWriter:
         self.flush()
         original = self.source.cells[int(node["cell_index"])]
         cell = new_code_cell(original.source, id=original.id)
-        cell.outputs = plain_outputs(original.outputs, self.page.macros)
+        alt = node["cell_metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+        cell.outputs = plain_outputs(original.outputs, self.page.macros, alt)
         cell.execution_count = original.execution_count
         if "hide-input" in node["cell_metadata"].get("tags", []):
             cell.metadata.update(deepcopy(HIDDEN))

@@ -17,11 +17,19 @@ def still(html):
     return "".join([picture, *caption]).replace("figcaption>", "p>")
 
 
-def plain_outputs(outputs, macros):
-    """Return a cell's outputs with macros expanded, page links as text, figures without scripts."""
+def plain_outputs(outputs, macros, alt=""):
+    """Return outputs with macros expanded, page links as text, interactive figures as pictures.
+
+    Args:
+        outputs: Of a cell.
+        macros: See `vbl_notebooks.tex.expand`.
+        alt: The alternative text of the pictures among them.
+    """
     outputs = deepcopy(outputs)
     for output in outputs:
         data = output.get("data", {})
+        if alt and "image/png" in data:
+            output.metadata["image/png"] = {**output.metadata.get("image/png", {}), "alt": alt}
         if SCRIPTED.search(data.get("text/html", "")):
             data["text/html"] = still(data["text/html"])
         if "text/markdown" in data:
