@@ -87,6 +87,7 @@ def setup(app):
     app.setup_extension("vbl_tables")
     app.setup_extension("vbl_equations")
     app.setup_extension("vbl_benchmarks")
+    app.setup_extension("vbl_published")
     app.setup_extension("vbl_reference")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
