@@ -19,7 +19,7 @@ $(error TORCH is "$(TORCH)"; expected nothing or "cpu")
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book zip test lint serve clean
+.PHONY: help book zip test gpu lint serve clean
 .NOTPARALLEL:
 
 help:   ## show this list
@@ -45,6 +45,9 @@ zip: book   ## pack pages and notebooks for a USB stick: _build/book.zip
 
 test: book   ## test everything, on a book that is up to date
 	@$(BIN)/python -m pytest
+
+gpu: $(READY)   ## on a GPU: tests, speed, a training for each chapter; 9 minutes a call, go on with the same
+	@$(BIN)/python benchmarks/first_hour.py
 
 lint: $(READY)   ## ruff, the order of imports, notebooks without outputs, spelling
 	$(BIN)/ruff check .

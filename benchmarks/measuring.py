@@ -1,5 +1,6 @@
 """What the benchmarks share: fresh processes, a clock, counts of operations and of memory."""
 
+import argparse
 import os
 import resource
 import sys
@@ -7,11 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+
+from vbl.evaluation import load_result, save_result
 
 LEAST_ROUNDS = 3
 
@@ -20,6 +24,32 @@ def in_fresh_process(function: Callable, *arguments: Any) -> Any:
     """The result of a function, called where nothing else has taken memory yet."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
         return processes.submit(function, *arguments).result()
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Where the rows are written."""
+    parser.add_argument("--folder", type=Path, help="of the result; default: data/results")
+    parser.add_argument("--add", action="store_true", help="keep the other rows of the file")
+
+
+def save_rows(name: str, rows: list[dict], key: tuple[str, ...], options: Any) -> None:
+    """Write data/results/NAME.json, on a GPU NAME-cuda.json.
+
+    Args:
+        name: Name of the result.
+        rows: What was measured.
+        key: Columns that tell rows apart: with ``--add`` a new row replaces the old one.
+        options: ``device``, and those of `add_file_options`.
+    """
+    name += "" if options.device == "cpu" else "-cuda"
+    new = {tuple(row[column] for column in key): row for row in rows}
+    if options.add:
+        try:
+            old = load_result(name, folder=options.folder)["rows"]
+        except FileNotFoundError:
+            old = []
+        new = {tuple(row[column] for column in key): row for row in old} | new
+    save_result(name, {"rows": [*new.values()]}, device=options.device, folder=options.folder)
 
 
 def clock(device: torch.device) -> float:

@@ -16,7 +16,6 @@ import measuring
 import torch
 from torch import nn
 
-from vbl.evaluation import save_result
 from vbl.models import load
 from vbl.models.checkpoints import index
 from vbl.recipes import RECIPES, find_recipe
@@ -76,13 +75,13 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10, help="restorations, after one")
     parser.add_argument("--seconds", type=float, default=60, help="about so long for a model")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    measuring.add_file_options(parser)
     options = parser.parse_args()
     rows = []
     for name in options.models or default_models():
         rows.append(measuring.in_fresh_process(measure, name, options))
         print(rows[-1])
-    suffix = "" if options.device == "cpu" else "-cuda"
-    save_result(f"benchmark-restoration{suffix}", {"rows": rows}, device=options.device)
+    measuring.save_rows("benchmark-restoration", rows, ("model",), options)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from torch.optim import Adam
 from torch.utils._pytree import tree_leaves
 
 from vbl.degradations import Degraded
-from vbl.evaluation import save_result
 from vbl.images import pack
 from vbl.networks import Network
 from vbl.recipes import RECIPES, Preset, Recipe, find_recipe
@@ -43,6 +42,7 @@ def measure(name: str, label: str, options: argparse.Namespace) -> dict[str, Any
     torch.set_num_threads(options.threads)
     recipe = find_recipe(name)
     preset = recipe.presets[label]
+    recipe = recipe.degrading_for(preset)
     handlers = [DistributedDataParallelKwargs()]
     accelerator = Accelerator(cpu=options.device == "cpu", kwargs_handlers=handlers)
     device = accelerator.device
@@ -155,14 +155,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="measured steps of each part")
     parser.add_argument("--seconds", type=float, default=60, help="about so long for a preset")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    measuring.add_file_options(parser)
     options = parser.parse_args()
     rows = []
     for name in options.recipes or RECIPES:
         for label in options.preset or find_recipe(name).presets:
             rows.append(measuring.in_fresh_process(measure, name, label, options))
             print(rows[-1])
-    suffix = "" if options.device == "cpu" else "-cuda"
-    save_result(f"benchmark-training{suffix}", {"rows": rows}, device=options.device)
+    measuring.save_rows("benchmark-training", rows, ("recipe", "preset"), options)
 
 
 if __name__ == "__main__":

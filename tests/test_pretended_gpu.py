@@ -1,4 +1,7 @@
-"""The library on a GPU that is not there: devices, generators, handing back, waits."""
+"""The library on a GPU: devices, generators, handing back, waits.
+
+On a machine without one it is pretended (`pretended_gpu`); then faults and waits are tested, too.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,9 @@ from vbl.degradations import DEGRADATIONS
 from vbl.models.checkpoints import index
 from vbl.recipes import RECIPES
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+cannot = None if gpu_cases.REAL else why_not()
+pytestmark = pytest.mark.skipif(cannot is not None, reason=cannot or "")
+pretended = pytest.mark.skipif(gpu_cases.REAL, reason="only a pretended GPU refuses and counts")
 
 TRAINED = (*RECIPES, gpu_cases.PAIRS_RECIPE)
 CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("*.ipynb"))
@@ -24,16 +29,19 @@ def gpu():
     process.close()
 
 
+@pretended
 @pytest.mark.parametrize("fault", gpu_cases.LINES)
 def test_what_is_an_error_on_a_gpu_is_refused(gpu, fault):
     with pytest.raises((RuntimeError, TypeError)):
         gpu(gpu_cases.refuses, fault)
 
 
+@pretended
 def test_waits_of_the_host_are_counted(gpu):
     assert gpu(gpu_cases.waits_of_lines) == [0, 1, 0, 1, 1, 0, 1, 1, 0]
 
 
+@pretended
 def test_the_host_does_not_wait_for_a_batch_in_pinned_memory(gpu):
     assert gpu(gpu_cases.waits_of_copies) == [7, 0]
 
@@ -48,6 +56,7 @@ WAITS = {
 }  # fmt: skip
 
 
+@pretended
 @pytest.mark.parametrize("name", WAITS)
 def test_the_host_waits_in_a_step_for_the_norms_alone(gpu, name):
     counts = gpu(gpu_cases.costs, name)
@@ -55,6 +64,7 @@ def test_the_host_waits_in_a_step_for_the_norms_alone(gpu, name):
     assert sum(counts.launches.values()) < 900
 
 
+@pretended
 @pytest.mark.parametrize("fault", gpu_cases.FAULTS)
 def test_a_forgotten_device_is_found_in_training(gpu, fault):
     with pytest.raises(RuntimeError, match=r"device|layout"):
@@ -66,9 +76,16 @@ def test_every_recipe_trains_as_on_a_cpu(gpu, name):
     gpu(gpu_cases.trains, name, "quick")
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", [n for n in RECIPES if "paper" in RECIPES[n].presets])
-def test_every_network_of_a_paper_trains(gpu, name):
+def test_every_network_of_a_paper_trains_in_bfloat16(gpu, name):
     gpu(gpu_cases.trains, name, "paper", True)
+
+
+@pytest.mark.minutes
+@pytest.mark.parametrize("name", [n for n in RECIPES if "gpu" in RECIPES[n].presets])
+def test_every_network_for_a_gpu_trains(gpu, name):
+    gpu(gpu_cases.trains, name, "gpu")
 
 
 @pytest.mark.parametrize("first, then", [("cpu", "cuda"), ("cuda", "cpu")])

@@ -38,7 +38,31 @@ TABLES = {
         "of them system": lambda row: f"{row['system_seconds']:.1f}",
         "MB above the imports": lambda row: f"{row['peak_mb_above_imports']:,}",
     },
+    "launches": {
+        "recipe": lambda row: f"`{row['recipe']}`",
+        "waits before": lambda row: f"{row['before']['waits']}",
+        "now": lambda row: f"{row['now']['waits']}",
+        "launches before": lambda row: f"{row['before']['launches']:,}",
+        "launches now": lambda row: f"{row['now']['launches']:,}",
+    },
+    "flops": {
+        "training": lambda row: f"`{row['recipe']}` {row['preset']}",
+        "parameters": lambda row: f"{row['parameters']:,}",
+        "steps": lambda row: f"{row['steps']:,}",
+        "TFLOP a step": lambda row: f"{row['tflop_per_step']:.2f}",
+        "GPU hours": lambda row: f"{row['hours']:.2g}",
+    },
 }
+
+
+def timed(rows):
+    """Return how seconds were measured, if they were; operations are only counted."""
+    if "clock" not in rows[0]:
+        return ""
+    loads = [row["load_average"][0] for row in rows]
+    return (
+        f" Seconds are {rows[0]['clock']}; the load average went from {min(loads)} to {max(loads)}."
+    )
 
 
 class BenchmarkDirective(MarkdownDirective):
@@ -58,14 +82,11 @@ class BenchmarkDirective(MarkdownDirective):
         columns = TABLES[self.arguments[0].removesuffix("-cuda")]
         rows = [[show(row) for show in columns.values()] for row in result["rows"]]
         table = [list(columns), ["---", *["--:"] * (len(columns) - 1)], *rows]
-        loads = [row["load_average"][0] for row in result["rows"]]
         return [
             *(f"| {' | '.join(cells)} |" for cells in table),
             "",
             f"Measured on {result['machine']}, with PyTorch {result['versions']['torch']}, "
-            f"{result['date']}, with `{result['command']}`. Seconds are "
-            f"{result['rows'][0]['clock']}; the load average went from {min(loads)} to "
-            f"{max(loads)}.",
+            f"{result['date']}, with `{result['command']}`.{timed(result['rows'])}",
         ]
 
 

@@ -90,6 +90,7 @@ def setup(app):
     app.setup_extension("vbl_tables")
     app.setup_extension("vbl_equations")
     app.setup_extension("vbl_benchmarks")
+    app.setup_extension("vbl_published")
     app.setup_extension("vbl_reference")
     app.setup_extension("vbl_sections")
     app.setup_extension("vbl_ledger")

@@ -42,7 +42,7 @@ class Train:
 
     Attributes:
         recipe: What to train; vbl info lists the recipes.
-        preset: How long: quick (a minute), classroom (ten), ship (hours) or paper (a GPU).
+        preset: How long: quick (a minute), classroom (ten), ship (hours), gpu or paper (a GPU).
         folder: Where the run is kept; runs/RECIPE-PRESET unless given.
         data: A set of the catalogue or a folder of pictures, instead of the recipe's own.
         device: A GPU where there is one, unless given.

@@ -1,8 +1,9 @@
 """The experiments as data: model, degradation, training data, presets.
 
-Every recipe has up to four presets. ``quick`` trains for about a minute on two CPU cores,
-``classroom`` for at most ten, ``ship`` for CPU hours (the shipped checkpoints), ``paper`` has the
-size of the paper's network and needs a GPU.
+Every recipe has up to five presets. ``quick`` trains for about a minute on two CPU cores,
+``classroom`` for at most ten, ``ship`` for CPU hours (the shipped checkpoints), ``gpu`` for ten to
+twenty minutes of a GPU. ``paper`` has the network and the length of the paper's public code and
+takes a GPU many hours; `data/papers/training.toml` has what differs.
 
 ``RECIPES`` are in the order in which their checkpoints are trained (`vbl.recipes.queue`).
 """

@@ -32,12 +32,14 @@ CLIP = {"restorer": 1e3, "kernel": 1.0}
 UNSURE = 1e3  # C for kernels that are estimated, not known
 # The floor has 0.4 % of a kernel's mass.
 SMALL_KERNELS = {"kernel_size": SHAKE, "floor": 5e-5, "estimator": "KernelPlainNet"}
+MEDIUM_KERNELS = {"kernel_size": 21, "floor": 1e-5, "estimator": "KernelPlainNet"}
 # The ResUNet trains faster: after two minutes on a CPU its PSNR on pages is 1 dB higher than that
 # of the paper's Deblur-Net, which the preset "paper" has.
 RESTORER = {
     "quick": {"widths": (16, 32, 48), "blocks": 1},
     "classroom": {"widths": (24, 48, 64), "blocks": 1},
     "ship": {"widths": (32, 64, 96), "blocks": 1},
+    "gpu": {"widths": (64, 128, 192), "blocks": 2},
 }
 KERNEL = {
     "quick": {"width": 24, "blocks": 4},
@@ -47,17 +49,20 @@ KERNEL = {
 
 
 def _presets(ship: int = 4500, **choices: Any) -> dict[str, Preset]:
-    """The presets of one task; also "paper" has small kernels."""
-    chosen = partial(vbdeblur.Config, **SMALL_KERNELS, **choices)
-    small = partial(chosen, restorer="ResUNet", code_width=16)
+    """The presets of one task."""
+    chosen = partial(vbdeblur.Config, restorer="ResUNet", **choices)
+    small = partial(chosen, **SMALL_KERNELS, code_width=16)
     configs = {
-        name: small(options=RESTORER[name], estimator_options=KERNEL[name]) for name in KERNEL
+        name: small(options=RESTORER[name], estimator_options=KERNEL[name])
+        for name in ("quick", "classroom", "ship")
     }
+    configs["gpu"] = chosen(**MEDIUM_KERNELS, options=RESTORER["gpu"])
     return presets(
-        configs | {"paper": chosen()},
-        {"quick": 300, "classroom": 1500, "ship": ship, "paper": 300_000},
+        configs | {"paper": vbdeblur.Config(**choices)},
+        {"quick": 300, "classroom": 1500, "ship": ship, "gpu": 15_000, "paper": 300_000},
         clip=CLIP,
-        paper={"batch": 4, "size": 256, "lr": 1e-4},
+        gpu={"batch": 64, "size": 128, "lr": 1e-3, "degradation": {"size": 21}},
+        paper={"batch": 4, "size": 256, "lr": 1e-4, "degradation": {"size": 31}},
     )
 
 
@@ -105,7 +110,7 @@ def learn_to_deblur(pairs: str | Path, size: int = 31) -> Recipe:
     choices = {"kernel_size": size, "concentration": UNSURE}
 
     def adapted(preset: Preset) -> Preset:
-        return replace(preset, config=replace(preset.config, **choices))
+        return replace(preset, config=replace(preset.config, **choices), degradation=None)
 
     return replace(
         VBDEBLUR_NATURAL,

@@ -19,6 +19,10 @@ UNET = {
     "ship": {"widths": (32, 64, 128), "blocks": (1, 1, 2)},
 }
 
+# And for a quarter of an hour of a GPU
+UNET_GPU = {"widths": (64, 128, 192), "blocks": 2}
+GPU = {"size": 128, "batch": 64, "lr": 1e-3}
+
 CBSD68 = tuple(("cbsd68", {"sigma": sigma}) for sigma in (15, 25, 50))
 PHOTOGRAPHS = (("cc15", {}), ("polyu100", {}))
 
@@ -69,11 +73,12 @@ VIRNET_DENOISE = Recipe(
     scores=CBSD68,
     presets=presets(
         {size: virnet.Config(sigma_width=16, **unet) for size, unet in UNET.items()}
-        | {"paper": virnet.Config()},
-        {"quick": 300, "classroom": 2400, "ship": 22_000, "paper": 1_200_000},
+        | {"gpu": virnet.Config(**UNET_GPU), "paper": virnet.Config()},
+        {"quick": 300, "classroom": 2400, "ship": 22_000, "gpu": 16_000, "paper": 1_200_000},
         clip=VIRNET_CLIP,
         ship={"restarts": (16_000,)},
-        paper={"size": 128, "lr": 1e-4, "warmup": 0.04},
+        gpu=GPU,
+        paper={"size": 128, "lr": 1e-4, "warmup": 5 / 120},
     ),
 )
 
@@ -115,7 +120,12 @@ VIRNET_DENOISE_REAL = Recipe(
         },
         {"quick": 250, "ship": 4000, "paper": 1_500_000},
         clip=VIRNET_CLIP,
-        paper={"size": 128, "lr": 1e-4, "warmup": 0.04},
+        paper={
+            "size": 128,
+            "lr": 1e-4,
+            "warmup": 10 / 150,
+            "clip": VIRNET_CLIP | {"restorer": 5e2},
+        },
     ),
 )
 
@@ -152,11 +162,19 @@ VDN_DENOISE = Recipe(
             "quick": replace(SMALL_VDN, widths=(16, 32, 48)),
             "classroom": SMALL_VDN,
             "ship": SMALL_VDN,
+            "gpu": vdn.Config(network="ResUNet", widths=(64, 128, 256)),
             "paper": vdn.Config(),
         },
-        {"quick": 300, "classroom": 2000, "ship": 5000, "paper": 300_000},
+        {"quick": 300, "classroom": 2000, "ship": 5000, "gpu": 20_000, "paper": 250_000},
         clip=VIRNET_CLIP,
-        paper={"batch": 64, "size": 128, "lr": 2e-4, "warmup": 0.04},
+        gpu=GPU,
+        paper={
+            "batch": 64,
+            "size": 128,
+            "lr": 2e-4,
+            "warmup": 0.0,
+            "clip": {"restorer": 1e4, "sigma": 1e3},
+        },
     ),
 )
 

@@ -203,14 +203,16 @@ def _presets(
             "quick": tiny(annealed=135),
             "classroom": tiny(annealed=300),
             "ship": config(**ship),
+            "gpu": config(**ship | {"width": 128, "latent": 16, "annealed": 1000}),
             "paper": config(annealed=10_000, **(paper or {})),
         },
-        {"quick": 450, "classroom": 3000, "ship": steps, "paper": 200_000},
+        {"quick": 450, "classroom": 3000, "ship": steps, "gpu": 12_000, "paper": 200_000},
         batch=32,
         size=size,
         lr=1e-3,
         clip=CLIP,
         ship=schedule,
+        gpu={"batch": 128, "size": 2 * size, "lr": 5e-4},
         paper={"batch": 16, "size": 2 * size, "lr": 1e-4, "warmup": 0.0},
     )
 
@@ -235,7 +237,7 @@ LUD_VAE_REAL = Recipe(
     degrade=photographs_unpaired,
     validate=slightly_noisy,
     scores=(("cc15", {}),),  # not PolyU, whose noisy photographs are training data
-    presets=_presets(1200, small=SMALL | FAINT, paper=FAINT),
+    presets=_presets(1200, small=SMALL | FAINT),
 )
 
 

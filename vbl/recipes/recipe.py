@@ -3,7 +3,8 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,7 @@ class Preset:
         restarts: Steps at which warm-up and decay start again, with half the peak of the cycle
             before (Loshchilov and Hutter, "SGDR", 2017).
         clip: Largest gradient norm of each network, by name; its scale is discussed in the book.
+        degradation: Arguments of the recipe's degradations that are not their defaults.
         compile: Compile the networks on a GPU.
         start: A checkpoint to start from: its tensors of the same name and shape replace the random
             initial weights. None for random ones.
@@ -44,6 +46,7 @@ class Preset:
     warmup: float = 0.1
     restarts: tuple[int, ...] = ()
     clip: Mapping[str, float] = field(default_factory=dict)
+    degradation: Mapping[str, Any] | None = None
     compile: bool = False
     start: str | None = None
 
@@ -79,6 +82,7 @@ def presets(
     steps: Mapping[str, int],
     *,
     ship: Mapping[str, Any] | None = None,
+    gpu: Mapping[str, Any] | None = None,
     paper: Mapping[str, Any] | None = None,
     **common: Any,
 ) -> dict[str, Preset]:
@@ -88,10 +92,12 @@ def presets(
         configs: Configurations of the model, by preset.
         steps: Training steps, by preset.
         ship: Settings of "ship" that differ from `common`.
-        paper: Settings of "paper" that differ from `common`; its networks are compiled.
+        gpu: Settings of "gpu" that differ from `common`; its networks are compiled.
+        paper: Likewise of "paper".
         common: Settings of all presets.
     """
-    own = {"ship": ship or {}, "paper": {"compile": True, **(paper or {})}}
+    compiled = {"compile": True}
+    own = {"ship": ship or {}, "gpu": compiled | (gpu or {}), "paper": compiled | (paper or {})}
     return {
         name: Preset(config=config, steps=steps[name], **common | own.get(name, {}))
         for name, config in configs.items()
@@ -121,3 +127,9 @@ class Recipe:
     data: tuple[str, ...] = BERKELEY
     scores: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     presets: Mapping[str, Preset]
+
+    def degrading_for(self, preset: Preset) -> "Recipe":
+        """The recipe with the degradations of a preset."""
+        options = dict(preset.degradation or {})
+        validate = partial(self.validate, **options)
+        return replace(self, degrade=partial(self.degrade, **options), validate=validate)

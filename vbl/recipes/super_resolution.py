@@ -18,6 +18,7 @@ def _virnet_sr(scale: int) -> Recipe:
     # with the paper's r0², ρ dominates the widths in KL_Λ; see the chapter
     small = {"scale": scale, "r0_sq": 1e-2, "whiten": True, "upsampling": "shuffle"}
     small |= {"sigma_width": 16, "kernel_width": 32, "kernel_blocks": 4, "kernel_step": 2}
+    large = small | {"sigma_width": 64, "kernel_width": 64, "kernel_blocks": 8}
     looser = {} if scale == 2 else {"restorer": 5e2, "kernel": 5e2}
     return Recipe(
         name=f"virnet-sr-x{scale}",
@@ -34,14 +35,21 @@ def _virnet_sr(scale: int) -> Recipe:
                 "quick": virnet_sr.Config(**small, widths=(16, 32), blocks=1),
                 "classroom": virnet_sr.Config(**small, widths=(32, 64, 96), blocks=1),
                 "ship": virnet_sr.Config(**small, widths=(64, 96, 128), blocks=(2, 1, 1)),
-                "paper": virnet_sr.Config(scale=scale, r0_sq=5e-3),
+                "gpu": virnet_sr.Config(**large, widths=(128, 192, 256), blocks=2),
+                "paper": virnet_sr.Config(scale=scale, p=9, r0_sq=5e-3),
             },
-            {"quick": 300, "classroom": 2000, "ship": 12_000, "paper": 500_000},
+            {"quick": 300, "classroom": 2000, "ship": 12_000, "gpu": 28_000, "paper": 1_200_000},
             size=48 * scale,
             batch=8,  # few but large crops, from which the blur can be estimated better
             lr=1e-3,
             clip=VIRNET_SR_CLIP,
-            paper={"batch": 16, "lr": 2e-4, "warmup": 0.04, "clip": VIRNET_SR_CLIP | looser},
+            gpu={"batch": 64, "lr": 5e-4},
+            paper={
+                "batch": 16,
+                "lr": 1e-4 if scale == 2 else 2e-4,
+                "warmup": 0.0,
+                "clip": VIRNET_SR_CLIP | looser,
+            },
         ),
     )
 

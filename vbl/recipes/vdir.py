@@ -13,8 +13,13 @@ from vbl.recipes.recipe import Preset, Recipe, presets
 RIR = {
     "quick": {"width": 32, "groups": 2, "blocks": 2},
     "ship": {"width": 56, "groups": 3, "blocks": 2},
+    "gpu": {"width": 64, "groups": 5, "blocks": 5},
 }
-UNET = {"quick": {"widths": (16, 32, 48)}, "ship": {"widths": (32, 64, 96)}}
+UNET = {
+    "quick": {"widths": (16, 32, 48)},
+    "ship": {"widths": (32, 64, 96)},
+    "gpu": {"widths": (64, 128, 192), "blocks": 2},
+}
 CLIP = dict.fromkeys(("restorer", "encoder", "decoder", "estimator"), 0.3)
 DETAIL = 60.0  # without it the encoder does not learn the traces of JPEG and blur
 
@@ -23,7 +28,13 @@ QUALITIES = (10.0, 80.0)  # the paper's, of JPEG
 
 
 def _presets(
-    steps: int, *, size: int = 64, paper_size: int = 96, restorer: str = "ResUNet", **config: Any
+    steps: int,
+    *,
+    size: int = 64,
+    paper_size: int = 96,
+    paper_batch: int = 16,
+    restorer: str = "ResUNet",
+    **config: Any,
 ) -> dict[str, Preset]:
     """The presets of one task."""
     options = {"ResUNet": UNET, "RIRNet": RIR}[restorer]
@@ -34,12 +45,14 @@ def _presets(
             "quick": small(width=16, options=options["quick"]),
             "classroom": ship,
             "ship": ship,
+            "gpu": small(options=options["gpu"]),
             "paper": vdir.Config(**config, adversarial=1e-3),
         },
-        {"quick": 300, "classroom": 1200, "ship": steps, "paper": 500_000},
+        {"quick": 300, "classroom": 1200, "ship": steps, "gpu": 16_000, "paper": 500_000},
         size=size,
         clip=CLIP,
-        paper={"size": paper_size, "lr": 2e-4},
+        gpu={"size": 2 * size, "batch": 64, "lr": 1e-3},
+        paper={"size": paper_size, "batch": paper_batch, "lr": 2e-4},
     )
 
 
@@ -55,7 +68,7 @@ VDIR_DENOISE = Recipe(
     degrade=noisy,
     validate=noisy_25,
     scores=tuple(("cbsd68", {"sigma": sigma}) for sigma in (10, 30, 50, 70)),
-    presets=_presets(4000),
+    presets=_presets(4000, paper_batch=32),
 )
 
 VDIR_REAL = Recipe(
@@ -65,7 +78,7 @@ VDIR_REAL = Recipe(
     degrade=photographed,
     validate=photographed_at_night,
     scores=PHOTOGRAPHS,
-    presets=_presets(2000, paper_size=256, known="nothing"),
+    presets=_presets(2000, paper_size=256, paper_batch=4, known="nothing"),
 )
 
 VDIR_SR_X2, VDIR_SR_X4 = (

@@ -110,11 +110,13 @@ def fit(
 
 def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
     recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
-    if isinstance(preset, Preset):
-        return recipe, preset, "custom"
+    label = "custom" if isinstance(preset, Preset) else preset
+    if label == "custom":
+        return recipe.degrading_for(preset), preset, label
     if preset not in recipe.presets:
         raise UnknownName(f"preset of {recipe.name}", preset, recipe.presets)
-    return recipe, recipe.presets[preset], preset
+    preset = recipe.presets[preset]
+    return recipe.degrading_for(preset), preset, label
 
 
 def _accelerator(device: Any) -> Accelerator:
