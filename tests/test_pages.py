@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from vbl.evaluation.exercises import QUESTIONS, check
+
 BOOK = Path(__file__).parent.parent / "book"
 SITE = BOOK.parent / "_build" / "html"
 PAGES = sorted(SITE.rglob("*.html")) if (SITE / "index.html").exists() else []
@@ -212,6 +214,57 @@ def test_sliders_answer_to_the_keyboard_and_describe_what_they_show(browser):
         figure.locator("input").first.press("ArrowRight")
         assert figure.locator("img").get_attribute("alt") != before
         page.context.close()
+
+
+def test_a_quiz_answers_the_keyboard_with_an_explanation_of_each_option(browser):
+    chapters = [path for path in PAGES if "vbl-quiz" in path.read_text("utf-8")]
+    assert len(chapters) == 8
+    for chapter in chapters:
+        page = open_page(browser, chapter.as_uri())
+        assert page.locator(".vbl-quiz form legend").count() >= 5
+        form = page.locator(".vbl-quiz form").first
+        said = []
+        for radio in form.locator("input").all():
+            radio.focus()
+            page.keyboard.press("Space")
+            page.keyboard.press("Enter")
+            said.append(form.get_by_role("status").inner_text())
+        assert len(set(said)) == len(said) >= 3
+        assert sum("Right." in text for text in said) == 1
+        assert not page.locator(".vbl-explained").is_visible()
+        page.emulate_media(media="print")
+        assert page.locator(".vbl-explained").is_visible()
+        page.context.close()
+
+
+@pytest.mark.parametrize("name", ["ex-vote", "ex-vdn-likelihood", "ex-large-eps"])
+def test_a_number_is_judged_on_the_page_as_in_a_notebook(browser, name):
+    page = open_page(browser, (SITE / "03-vdn.html").as_uri())
+    form = page.locator(".vbl-answer", has_text=f'"{name}"').locator("form")
+
+    def judged(text):
+        form.get_by_role("textbox").fill(text)
+        page.keyboard.press("Enter")
+        return form.get_by_role("status").inner_text()
+
+    question = QUESTIONS[name]
+    assert judged(f"{float(question.answer()):.5g}") == "Right."
+    for hint, compute in question.mistakes.items():
+        assert judged(f"{float(compute()):.6g}") == str(check(name, compute()))
+        assert hint in judged(f"{float(compute()):.6e}".replace(".", ","))
+    assert judged("1234567") == "Not yet."
+    assert judged("ten") == "Expected a number."
+    page.context.close()
+
+
+def test_a_choice_is_judged_on_the_page_as_in_a_notebook(browser):
+    page = open_page(browser, (SITE / "01-what-a-picture-lost.html").as_uri())
+    form = page.locator(".vbl-answer", has_text='"ex-median"').locator("form")
+    for option in QUESTIONS["ex-median"].options:
+        form.get_by_role("radio", name=option).check()
+        form.get_by_role("button").click()
+        assert form.get_by_role("status").inner_text() == str(check("ex-median", option))
+    page.context.close()
 
 
 def test_no_macro_of_the_book_hides_one_that_tex_already_has(browser):

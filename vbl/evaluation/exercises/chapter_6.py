@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vbl.degradations import awgn
-from vbl.evaluation.exercises.question import Choice, Design, Question
+from vbl.evaluation.exercises.question import Choice, Design, Question, UnusableAnswer
 from vbl.evaluation.metrics import psnr
 from vbl.images import photo
 from vbl.models import load
@@ -90,8 +90,13 @@ def _copies_brightness(y: Tensor, code: Tensor) -> Tensor:
 
 def _is_told(probe: Callable[..., bool]) -> list[float]:
     """1 for each of the three systems of which the probe says that it listens to the level."""
-    restorers = (_listens, _ignores, _copies_brightness)
-    return [float(bool(probe(_encode, restore, _photos()))) for restore in restorers]
+    said = []
+    for restore in (_listens, _ignores, _copies_brightness):
+        answer = torch.as_tensor(probe(_encode, restore, _photos().clone()))
+        if answer.dtype != torch.bool or answer.numel() > 1:
+            raise UnusableAnswer(f"expected true or false, got {answer.tolist()}")
+        said.append(float(answer))
+    return said
 
 
 def _added(x: Tensor, level: float) -> Tensor:
