@@ -126,8 +126,8 @@ def test_a_path_is_the_sum_of_a_velocity_that_forgets():
     push = torch.randn(256, 2, 2, generator=torch.Generator().manual_seed(4))
     velocity, path = push[0], [torch.zeros(2, 2)]
     for p in push[1:]:
-        path.append(path[-1] + velocity)
         velocity = 0.95 * velocity + 0.3 * p
+        path.append(path[-1] + velocity)
     found = _smooth_walk(2, 256, torch.Generator().manual_seed(4), None)
     torch.testing.assert_close(found, torch.stack(path, 1), rtol=1e-5, atol=1e-4)
 

@@ -149,6 +149,18 @@ def test_where_a_pair_says_the_same_of_its_content_the_halves_sum_to_its_bound(i
     assert within_five_errors(difference, 0.0) == invariant
 
 
+def test_a_single_picture_is_bounded_with_the_whole_divergence_of_its_content_not_with_half():
+    """The numbers of chapter 7: two contents under which y has the probabilities 0.2 and 0.5."""
+    likelihood = torch.tensor([0.2, 0.5], dtype=F64)
+    q = torch.linspace(1e-6, 1 - 1e-6, 100_001, dtype=F64)
+    q = torch.stack([q, 1 - q], -1)
+    fit, kl = (q * likelihood.log()).sum(-1), (q * (2 * q).log()).sum(-1)
+    evidence = math.log(0.35)
+    assert (fit - kl).max() == pytest.approx(evidence, abs=1e-6)
+    assert (fit - kl / 2).max() == pytest.approx(math.log((0.2**2 + 0.5**2) / 2) / 2, abs=1e-6)
+    assert (fit - kl / 2).max() > evidence + 0.08
+
+
 def neighbours(channels=2, radius=1) -> Neighbours:
     layer = Neighbours(channels, radius).double()
     torch.nn.init.normal_(layer.weight, std=0.1, generator=seeded(3))

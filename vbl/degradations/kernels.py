@@ -171,8 +171,10 @@ def _smooth_walk(n: int, steps: int, generator, device) -> Tensor:
     push = torch.randn(steps, n, 2, generator=generator, device=device)
     t = torch.arange(steps, device=device)
     # The velocity is 0.95 times the one before, plus 0.3 times a push, and at first the push alone.
-    moved = (1 - 0.95 ** (t[:, None] - t).clamp_min(0)) / (1 - 0.95)  # at t, by a push at s
-    return torch.einsum("ts,snd->ntd", moved * torch.where(t == 0, 1.0, 0.3), push)
+    # The path is the sum of the velocities up to t, without the first.
+    moved = (1 - 0.95 ** (t[:, None] - t + 1).clamp_min(0)) / (1 - 0.95)  # at t, by a push at s
+    moved = moved * torch.where(t == 0, 1.0, 0.3) - torch.where(t == 0, 1.0, 0.0)
+    return torch.einsum("ts,snd->ntd", moved, push)
 
 
 def _draw(path: Tensor, size: int) -> Tensor:
