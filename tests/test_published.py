@@ -30,12 +30,12 @@ def test_what_was_published_can_be_compared(name):
 @pytest.mark.parametrize("setting", COUNTED)
 def test_a_changed_preset_shows(setting):
     recipe, told = RECIPES["virnet-denoise"], published()["virnet-denoise"]
-    whats = [row.what for row in differences(recipe, told)]
+    whole = [row.what for row in differences(recipe, told)]
     preset = recipe.presets["paper"]
     changed = {"warmup": 0.5}.get(setting, 3 * getattr(preset, setting))
     other = replace(recipe, presets={"paper": replace(preset, **{setting: changed})})
     rows = list(differences(other, told))
-    assert len(rows) == len(whats) + 1
+    assert len(rows) == len(whole) + 1
 
 
 def test_a_changed_network_shows():
@@ -48,7 +48,7 @@ def test_a_changed_network_shows():
 
 def test_lengths_batches_and_networks_of_the_papers_are_theirs():
     for name, told in published().items():
-        whats = {row.what for row in differences(RECIPES[name], told)}
+        whole = {row.what for row in differences(RECIPES[name], told)}
         same = {"steps", "batch", "side of a crop", "largest rate", "`widths`", "`estimator`"}
         same -= {row[0] for row in told["further"]}  # where there is no number to compare
-        assert not whats & same, name
+        assert not whole & same, name
