@@ -82,10 +82,11 @@ class BenchmarkDirective(MarkdownDirective):
         columns = TABLES[self.arguments[0].removesuffix("-cuda")]
         rows = [[show(row) for show in columns.values()] for row in result["rows"]]
         table = [list(columns), ["---", *["--:"] * (len(columns) - 1)], *rows]
+        verb = "Measured" if "clock" in result["rows"][0] else "Counted"
         return [
             *(f"| {' | '.join(cells)} |" for cells in table),
             "",
-            f"Measured on {result['machine']}, with PyTorch {result['versions']['torch']}, "
+            f"{verb} on {result['machine']}, with PyTorch {result['versions']['torch']}, "
             f"{result['date']}, with `{result['command']}`.{timed(result['rows'])}",
         ]
 

@@ -55,6 +55,9 @@ def differences(recipe: Recipe, told: Mapping[str, Any]) -> Iterator[Difference]
 
 
 def _of_clipping(ours: Mapping[str, float], theirs: Mapping[str, float]) -> list[tuple]:
+    if ours and not theirs:
+        largest = ", ".join(sorted({_shown(float(value)) for value in ours.values()}))
+        return [("largest gradients", f"{largest}, by network", "any")]
     return [
         (f"largest gradient of {name}", ours.get(name, "any"), theirs.get(name, "any"))
         for name in ours | theirs
@@ -72,7 +75,9 @@ def _shown(value: Any) -> str:
         return ", ".join(map(_shown, value))
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return f"{value:.2g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.2g}" if abs(value) > 1e-12 else "0"
+    return str(value)
 
 
 class PublishedDirective(MarkdownDirective):
