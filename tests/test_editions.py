@@ -3,6 +3,7 @@
 import os
 import re
 import zipfile
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import nbformat
@@ -15,6 +16,7 @@ from toy_chapters import EXERCISES, TITLE, run_sphinx, write_chapters
 from vbl_notebooks.editions import EDITIONS
 from vbl_notebooks.outputs import plain_outputs
 from vbl_notebooks.tex import expand
+from vbl_solutions import hide_answers, without_solutions
 
 import bundle
 
@@ -285,6 +287,29 @@ def test_a_book_without_solutions_has_no_trace_of_them(tmp_path):
     assert kinds == ["markdown", "code"]
 
 
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "```{solution-start} ex\n:class: dropdown\n```\nA\n```\nB\n```\n\n```{solution-end}\n```\n",
+        ":::{solution} ex\nA\n```\ncode\n```\n:::\n",
+    ],
+    ids=["gated", "in one piece"],
+)
+def test_the_source_of_a_page_loses_its_solutions_and_nothing_else(solution):
+    page = "# Page\n\n{}```{{note}}\nB\n```\n{}C\n"
+    assert without_solutions(page.format(solution, solution)) == page.format("", "")
+
+
+def test_sources_of_modules_with_answers_are_hidden_only_without_solutions():
+    def shown(module, solutions):
+        app = SimpleNamespace(config=SimpleNamespace(vbl_solutions=solutions))
+        return hide_answers(app, f"vbl.evaluation.{module}")
+
+    assert shown("exercises.chapter_1", False) == ("", {})
+    assert shown("exercises.chapter_1", True) is None
+    assert shown("exercises.answers", False) is None
+
+
 @pytest.mark.slow
 def test_the_build_serves_full_notebooks_and_leaves_solutions_out_when_told_to(tmp_path):
     def build_book(solutions):
@@ -296,6 +321,9 @@ def test_the_build_serves_full_notebooks_and_leaves_solutions_out_when_told_to(t
     write_book(tmp_path, one=[])
     chapter, built = tmp_path / "book" / "one.ipynb", tmp_path / "_build"
     nbformat.write(new_notebook(cells=[TITLE, *EXERCISES], metadata=KERNEL), chapter)
+    exam = "# Welcome\n\n:::{exercise}\n:label: exam\nSay it.\n:::\n"
+    solved = ":::{solution} exam\nA marmot.\n:::\n"
+    (tmp_path / "book" / "index.md").write_text(exam + solved)
     assert "Making the notebooks" in build_book("yes")
     assert files_with("wombat", built / "html", built / "notebooks" / "instructor")
     served, full = built / "html" / "_sources" / "one.ipynb", built / "notebooks" / "full"
@@ -304,6 +332,8 @@ def test_the_build_serves_full_notebooks_and_leaves_solutions_out_when_told_to(t
     build_book("no")
     assert not files_with("pangolin|wombat|marmot", built / "html", built / "notebooks")
     assert files_with("Compute it", built / "html", full)
+    assert (built / "html" / "_sources" / "index.md").read_text("utf-8") == exam
+    assert served.read_bytes() == (full / "one.ipynb").read_bytes()
 
 
 # The archive
