@@ -63,7 +63,7 @@ def small_book(folder, address, text=""):
     files = [{"file": Path(name).stem} for name in chapters]
     toc = {"format": "jb-book", "root": "index", "chapters": files}
     (book / "_toc.yml").write_text(yaml.safe_dump(toc))
-    command = [*build.JUPYTER_BOOK, *build.ARGUMENTS.split()]
+    command = [*build.JUPYTER_BOOK, *build.PAGES.split()]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -104,7 +104,8 @@ def test_a_tile_that_is_no_multiple_of_the_stride_has_its_margin():
 def test_one_tile_is_what_the_model_says_itself(name):
     model, y = make(name), picture(29, 23, batch=2)
     expected = model.restore(y, **told(name, y))
-    assert difference(restore(model, y, device="cpu", **told(name, y)), expected) == 0
+    found = restore(model, y, device="cpu", **told(name, y))
+    assert difference(found, expected) < 1e-6  # sums of another memory layout, on some CPUs
 
 
 def test_tiles_with_too_little_overlap_can_be_seen():
