@@ -413,7 +413,7 @@ def test_links_and_pictures_of_a_built_notebook_are_there(built):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_editions_of_a_built_chapter_have_the_same_code(path):
-    full, instructor, student = (
+    full, student, instructor = (
         read(BUILT, name, path.stem) if (BUILT / name).exists() else None for name in EDITIONS
     )
     if instructor:
