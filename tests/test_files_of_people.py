@@ -273,6 +273,15 @@ def test_doubles_that_are_no_picture_are_refused(here, capsys):
     tifffile.imwrite("a.tif", np.zeros((20, 20)))
     assert main(["restore", "a.tif", "-o", "out", "--max-pixels", "100"]) == 1
     assert "400 pixels, more than max_pixels" in capsys.readouterr().err
+    tifffile.imwrite("a.tif", np.ones((20, 20)), compression="zlib")
+    with tifffile.TiffFile("a.tif") as opened:
+        page = opened.pages[0]
+        end = page.dataoffsets[0] + page.databytecounts[0]
+    data = bytearray((here / "a.tif").read_bytes())
+    data[end - 3] ^= 255  # in the checksum
+    (here / "a.tif").write_bytes(data)
+    assert main(["restore", "a.tif", "-o", "out"]) == 1
+    assert capsys.readouterr().err.startswith("vbl: error: cannot read a.tif: ")
 
 
 def test_huge_floats_are_scaled_or_refused_by_name(here, capsys):

@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ DECODER_ERRORS = (
     RuntimeError,
     MemoryError,
     struct.error,
+    zlib.error,
     Image.DecompressionBombError,
 )
 
@@ -108,6 +110,8 @@ def _kind_of_tiff(file: Any) -> str:
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height == 0:
+        raise UnreadableImage(path, "it has no pixels")
     if width * height > max_pixels:
         found = f"{width} x {height} = {width * height:,} pixels"
         raise UnreadableImage(path, f"{found}, more than max_pixels = {max_pixels:,}")
