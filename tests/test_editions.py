@@ -435,8 +435,14 @@ def run_in(folder, cells, notebook):
     NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": str(folder)}}).execute()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+# From the third on, chapters train networks.
+SHORT, LONG = (
+    [pytest.param(path, id=path.stem, marks=mark) for path in part]
+    for part, mark in ((CHAPTERS[:2], pytest.mark.slow), (CHAPTERS[2:], pytest.mark.minutes))
+)
+
+
+@pytest.mark.parametrize("path", SHORT + LONG)
 def test_a_chapter_runs_from_top_to_bottom_in_an_empty_folder(path, tmp_path):
     full, student = read(BUILT, "full", path.stem), read(BUILT, "student", path.stem)
     gap = next(i for i, c in enumerate(student.cells) if c.metadata.get("tags") == ["answer"])
