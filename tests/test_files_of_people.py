@@ -785,6 +785,16 @@ def test_a_full_disk_is_said_of_the_file_that_was_asked_for(here, limit):
     assert names(here) == {"a.png"}
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_obstacle(here, monkeypatch, name):
+    save("a.png", COLOUR)
+    monkeypatch.delenv("VBL_STATIC")  # with a progress bar
+    monkeypatch.setattr(sys, name, None)
+    assert main(["restore", "a.png", "-o", "out"]) == 0
+    getattr(sys, name).close()
+    assert (here / "out" / "a_restored.png").is_file()
+
+
 @pytest.mark.slow
 def test_a_log_has_no_bar(here):
     save("a.png", COLOUR)

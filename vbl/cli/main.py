@@ -29,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments without the name of the program; by default those of the process.
     """
-    for stream in (sys.stdout, sys.stderr):  # a name that cannot be printed is no error
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (until the end)
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):  # a name that cannot be printed is no error
             stream.reconfigure(errors="backslashreplace")
-    if sys.stdout is None:  # closed by the caller
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the process)
     try:
         with warnings.catch_warnings(), _signals_as_exits():
             warnings.showwarning = _show_warning
