@@ -23,6 +23,15 @@ SOURCES = {  # of the papers' values, by the start of a file's name
     "vbdeblur": ("VBDeblurNet", "wang2021vbdeblurnet"),
 }
 COSTS = Path(__file__).parents[2] / "data" / "results" / "chapter_costs.json"
+FLOPS = COSTS.with_name("benchmark-flops.json")
+TRAINED = {  # by the section "Train it yourself" of a chapter
+    "03-vdn": "vdn-denoise",
+    "04-virnet": "virnet-denoise",
+    "05-virnet-sr": "virnet-sr-x4",
+    "06-vdir": "vdir-denoise",
+    "07-lud-vae": "lud-vae-correlated",
+    "08-vbdeblurnet": "vbdeblur-text",
+}
 
 
 class MarkdownDirective(SphinxDirective):
@@ -47,6 +56,18 @@ def device_cost(cost):
     return f"{duration(cost['seconds'])}, {cost['peak_mb'] / 1000:.1f} GB of memory"
 
 
+def gpu_estimate(stem):
+    """Return what the chapter's training takes on a GPU, by its counted operations; None if none."""
+    if stem not in TRAINED:
+        return None
+    rows = json.loads(FLOPS.read_text("utf-8"))["rows"]
+    (row,) = (row for row in rows if (row["recipe"], row["preset"]) == (TRAINED[stem], "gpu"))
+    return (
+        f"*Train it yourself* takes about {60 * row['hours']:.0f} min (not measured: estimated "
+        f"from {1000 * row['eflop']:.0f} PFLOP at 30 % of 300 TFLOP/s)"
+    )
+
+
 class CostDirective(MarkdownDirective):
     """``{cost} 01-what-a-picture-lost`` says what running that notebook takes."""
 
@@ -62,12 +83,14 @@ class CostDirective(MarkdownDirective):
             LOGGER.warning("%s has no entry %r", COSTS.name, stem, location=where)
             return []
         cost = costs[stem]
+        self.env.note_dependency(str(FLOPS))
+        gpu = gpu_estimate(stem) if cost["gpu"] is None else None
         downloads = f"{cost['downloads_mb']:.0f} MB" if cost["downloads_mb"] else "none"
         return [
             ":::{admonition} What this chapter costs",
             ":class: vbl-cost",
             f"- **CPU:** {device_cost(cost['cpu'])}",
-            f"- **GPU:** {device_cost(cost['gpu'])}",
+            f"- **GPU:** {gpu or device_cost(cost['gpu'])}",
             f"- **Downloads:** {downloads}",
             "",
             f"Measured on {cost['machine']}, {cost['date']}, with `{cost['command']}`.",
