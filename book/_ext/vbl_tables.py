@@ -57,7 +57,7 @@ def device_cost(cost):
 
 
 def gpu_estimate(stem):
-    """Return what the chapter's training takes on a GPU, by its counted operations; None if none."""
+    """Return what the training of a chapter takes on a GPU, by counted operations, or None."""
     if stem not in TRAINED:
         return None
     rows = json.loads(FLOPS.read_text("utf-8"))["rows"]
