@@ -135,8 +135,8 @@ def test_what_an_apple_gpu_lacks_runs_on_the_cpu_unless_it_is_forbidden(set_by_u
     assert said.stdout.split() == [set_by_user or "1", "False"]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused(tiny, capsys):
+def test_a_gpu_that_is_not_there_is_refused(tiny, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     said = complaint("train tiny --preset quick --device cuda", capsys)
     assert said == "device: 'cuda' was asked for, but PyTorch sees no CUDA GPU here"
 

@@ -251,7 +251,8 @@ def test_unknown_models_and_sets_are_answered_with_the_closest(folder):
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device: 'cuda' was asked for, but PyTorch sees no CUDA"):
         find_device("cuda")
     with pytest.raises(ValueError, match="device: expected 'auto', 'cpu', 'cuda'"):
