@@ -20,6 +20,7 @@ NAMES = [str(page.relative_to(SITE)) for page in PAGES]
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 LOADED_LINKS = {"stylesheet", "preload", "icon", "manifest"}
 PHONE = {"width": 390, "height": 844}
+BUSY = 180_000  # milliseconds in which a page opens on a busy machine
 DESK = {"width": 1280, "height": 900}
 
 
@@ -121,6 +122,7 @@ def browser():
 def opened(request, browser):
     """A page opened from disk without a network, its formulas set; and what went wrong."""
     context = browser.new_context(viewport=DESK, color_scheme="light", offline=True)
+    context.set_default_timeout(BUSY)
     requests, errors = [], []
     context.route(
         re.compile("^(?!file:|data:|blob:)"),
@@ -193,6 +195,7 @@ def test_an_opened_page_fits_a_phone(opened):
 def open_page(browser, address, until="load"):
     """Open a page without a network; until="domcontentloaded" does not wait for its formulas."""
     page = browser.new_context(viewport=DESK, offline=True).new_page()
+    page.set_default_timeout(BUSY)
     page.goto(address, wait_until=until)
     return page
 
@@ -272,6 +275,7 @@ def test_no_macro_of_the_book_hides_one_that_tex_already_has(browser):
     groups = yaml.safe_load((BOOK / "notation.yml").read_text("utf-8"))["groups"]
     names = [symbol["macro"] for group in groups for symbol in group["symbols"]]
     page = browser.new_context(offline=True).new_page()
+    page.set_default_timeout(BUSY)
     packages = "{'[-]': ['noundefined', 'autoload', 'require']}"
     page.evaluate(f"window.MathJax = {{tex: {{packages: {packages}}}}}")
     page.add_script_tag(path=SITE / "_static" / "vendor" / "mathjax" / "tex-chtml.js")
