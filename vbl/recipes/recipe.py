@@ -28,8 +28,8 @@ class Preset:
         warmup: Share of the steps with linear warm-up, before a cosine decay to 0.
         restarts: Steps at which warm-up and decay start again, with half the peak of the cycle
             before (Loshchilov and Hutter, "SGDR", 2017).
-        average: Whether the result is the mean of the weights at the ends of all cycles (Izmailov et
-            al., "Averaging weights leads to wider optima", 2018) instead of the last.
+        average: Whether the result is the mean of the weights at the ends of all cycles, instead of
+            the last (Izmailov et al., "Averaging weights leads to wider optima", 2018).
         clip: Largest gradient norm of each network, by name; its scale is discussed in the book.
         degradation: Arguments of the recipe's degradations that are not their defaults.
         compile: Compile the networks on a GPU.
