@@ -190,6 +190,16 @@ def test_dark_mode_leaves_the_pixels_of_pictures_alone(opened):
     assert set(filters) <= {"none"}
 
 
+SCROLLS = """() => [...document.querySelectorAll('article :not(span)')]
+.filter(e => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+.filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+.map(e => e.tagName + ': ' + e.textContent.trim().slice(0, 60))"""
+
+
+def test_nothing_on_an_opened_page_scrolls_sideways(opened):
+    assert not opened[0].evaluate(SCROLLS)
+
+
 def test_an_opened_page_fits_a_phone(opened):
     page = opened[0]
     page.set_viewport_size(PHONE)
