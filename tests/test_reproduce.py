@@ -261,7 +261,7 @@ def test_a_table_of_an_inferred_quantity_leaves_out_who_infers_none(page, ours, 
     run(page.results, "ours")
     html, _ = page("```{paper-table} ours\n:metric: noise_correlation\n```")
     assert re.search(
-        r"<caption>.*>Noise of the second case: our rows alone\. Correlation of the inferred noise map with the",
+        r"<caption>.*>Noise of the second case: our rows alone\. Correlation of the inferred noise",
         html,
     )
     assert re.findall(r'<th class="stub"><p>(.*)</p></th>', html) == ["guesses", "tv+guesses"]
