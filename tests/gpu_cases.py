@@ -186,6 +186,11 @@ def restores(name: str) -> None:
         assert places == {"cuda"}, f"a restoration on {places}"
         atol = 2e-3 if REAL else 1e-5  # convolutions of CUDA round to TF32
         torch.testing.assert_close(found.image.cpu(), expected, rtol=0, atol=atol)
+        with torch.inference_mode():
+            found = model.restore(y, **level)
+        places = {value.device.type for value in vars(found).values() if value is not None}
+        assert places == {"cpu"}, f"a restoration of a picture on the CPU on {places}"
+        torch.testing.assert_close(found.image, expected, rtol=0, atol=atol)
         _restores_in_tiles(name, y, level)
         _restores_a_file(model, y)
         if hasattr(model, "translate"):
