@@ -64,8 +64,9 @@ def gpu_estimate(stem):
     rows = json.loads(FLOPS.read_text("utf-8"))["rows"]
     (row,) = (row for row in rows if (row["recipe"], row["preset"]) == (TRAINED[stem], "gpu"))
     return (
-        f"*Train it yourself* takes about {60 * row['hours']:.0f} min (not measured: estimated "
-        f"from {1000 * row['eflop']:.0f} PFLOP at 30 % of 300 TFLOP/s)"
+        f"*Train it yourself* takes about {60 * row['hours']:.0f} min "
+        f"and {row['memory_gb']:.0f} GB of memory (not measured: estimated from "
+        f"{1000 * row['eflop']:.0f} PFLOP at 30 % of 300 TFLOP/s, and from the tensors of one step)"
     )
 
 

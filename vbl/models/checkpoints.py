@@ -152,7 +152,8 @@ def load(name: Any, *, device: str | torch.device | None = None) -> nn.Module:
 
     Args:
         name: One of `known`, or the path of a ``.safetensors`` file.
-        device: By default the CPU.
+        device: Where its networks compute, by default the CPU. Images may lie elsewhere, and so do
+            then the results.
 
     Returns:
         The model in evaluation mode; its attribute ``about`` has how it was trained.
