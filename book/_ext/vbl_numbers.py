@@ -10,6 +10,7 @@ import csv
 import json
 import re
 import statistics
+import sys
 import tomllib
 from fnmatch import fnmatchcase
 from functools import cache
@@ -233,3 +234,8 @@ def setup(app):
     app.add_role("num", NumRole())
     app.add_role("out", OutRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        print(evaluate(argument)[0])
