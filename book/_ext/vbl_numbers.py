@@ -1,6 +1,6 @@
 """Roles that print numbers, so that prose cannot disagree with what was measured.
 
-``{num}`study-latent:bound.30 - told nothing.30:+.2f` `` prints a difference of two means over seeds,
+``{num}`study-latent:bound.30 - told nothing.30:+.2f` `` is a difference of means over seeds,
 ``{out}`gain:.2f` `` what a code cell of the same page gave to `vbl.figures.quote`.
 CONTRIBUTING.md says what an expression is.
 """
