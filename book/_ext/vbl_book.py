@@ -100,6 +100,7 @@ def setup(app):
     app.setup_extension("vbl_reference")
     app.setup_extension("vbl_sections")
     app.setup_extension("vbl_ledger")
+    app.setup_extension("vbl_numbers")
     app.setup_extension("vbl_quiz")
     app.setup_extension("vbl_answers")
     app.setup_extension("vbl_notebooks")

@@ -14,5 +14,6 @@ from vbl.figures.plots import (
     training_terms,
     use_style,
 )
+from vbl.figures.quote import quote
 from vbl.figures.seeds import show_seeds
 from vbl.figures.widgets import Explore, LiveTerms

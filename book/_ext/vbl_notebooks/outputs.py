@@ -25,7 +25,8 @@ def plain_outputs(outputs, macros, alt=""):
         macros: See `vbl_notebooks.tex.expand`.
         alt: The alternative text of the pictures among them.
     """
-    outputs = deepcopy(outputs)
+    # numbers that the text quotes are in the text
+    outputs = [deepcopy(each) for each in outputs if "scrapbook" not in each.get("metadata", {})]
     for output in outputs:
         data = output.get("data", {})
         if alt and "image/png" in data:
