@@ -142,6 +142,17 @@ def index() -> dict[str, dict[str, Any]]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def training_log(name: str) -> list[dict[str, Any]]:
+    """The history of a shipped checkpoint's training, as in `vbl.training.Run`.
+
+    Raises:
+        UnknownName: With the closest names when there is no such checkpoint.
+    """
+    if name not in index():
+        raise UnknownName("checkpoint", name, index())
+    return [json.loads(row) for row in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
+
+
 def known() -> tuple[str, ...]:
     """Names that `load` accepts."""
     return (*index(), *PUBLISHED)
