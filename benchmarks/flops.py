@@ -2,29 +2,33 @@
 
     python benchmarks/flops.py [RECIPE ...]
 
-For the presets "gpu" and "paper" of each recipe: the floating-point operations of convolutions and
-matrix products in one step, forwards and backwards, counted on tensors without data, times the
-steps. Hours are those at 30 % of 300 TFLOP/s, which one modern card reaches in bfloat16.
+For the presets "gpu" and "paper" of each recipe, one step is made, forwards and backwards, on
+tensors without data, and the floating-point operations of its convolutions and matrix products are
+counted. Hours are those of all steps at 30 % of 300 TFLOP/s, which one modern card reaches in
+bfloat16. Memory is the most that the tensors of the step take at a time, in bfloat16, with the
+weights and the two moments of Adam; a card takes more, for its kernels and the pictures.
 
 Writes data/results/benchmark-flops.json.
 """
 
 import argparse
-from contextlib import nullcontext
 from typing import Any
-from unittest import mock
 
 import measuring
 import torch
+from torch._subclasses import FakeTensorMode
 
 from vbl.degradations import Degraded, unchecked
 from vbl.evaluation import save_result
+from vbl.networks import use_bf16
 from vbl.recipes import RECIPES, find_recipe
+from vbl.training.batches import concatenate
 from vbl.utils import seeded
 
 PRESETS = ("gpu", "paper")
 FLOPS = 0.3 * 300e12  # a second
-PAIRS = 2  # images counted; a step takes as many more as its batch is larger
+CROPS = 2  # that are degraded; a batch repeats them
+ADAM = 12  # bytes for a weight and its two moments
 
 
 def count(name: str, label: str) -> dict[str, Any]:
@@ -32,40 +36,40 @@ def count(name: str, label: str) -> dict[str, Any]:
     recipe = find_recipe(name)
     preset = recipe.presets[label]
     recipe = recipe.degrading_for(preset)
-    batch = batch_without_data(recipe, preset.size)
-    model = recipe.model(preset.config).to("meta")
+    pairs = drawn(recipe, preset.size)
+    with FakeTensorMode(allow_non_fake_inputs=True), unchecked():
+        batch = concatenate([pairs] * (preset.batch // CROPS))
+        model = recipe.model(preset.config)
+        use_bf16(model, True)
 
-    def step() -> None:
-        for objective in model.objectives():
-            which = {} if objective == "bound" else {"objective": objective}
-            model(batch, **which).loss(batch.x[0].numel()).backward()
+        def step() -> None:
+            for objective in model.objectives():
+                which = {} if objective == "bound" else {"objective": objective}
+                model(batch, **which).loss(batch.x[0].numel()).backward()
 
-    with unchecked(), mock.patch.object(torch, "autocast", _no_autocast):  # which knows no "meta"
-        tflop = measuring.gflop(step) / 1e3 * preset.batch / PAIRS
+        with measuring.PeakTensors() as memory:
+            tflop = measuring.gflop(step) / 1e3
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     return {
         "recipe": name,
         "preset": label,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": parameters,
         "batch": preset.batch,
         "size": preset.size,
         "steps": preset.steps,
         "tflop_per_step": round(tflop, 3),
         "eflop": round(tflop * preset.steps / 1e6, 3),
         "hours": round(tflop * 1e12 * preset.steps / FLOPS / 3600, 2),
+        "memory_gb": round((memory.peak + ADAM * parameters) / 1e9, 2),
     }
 
 
-def _no_autocast(*_: Any, **__: Any) -> nullcontext:
-    return nullcontext()
-
-
-def batch_without_data(recipe: Any, size: int) -> Degraded:
-    """A batch of a recipe as tensors of the "meta" device, which have shapes alone."""
-    clean = torch.rand(PAIRS, 3, size, size, generator=seeded("cpu", "flops"))
+def drawn(recipe: Any, size: int) -> Degraded:
+    """What a recipe makes of two crops."""
+    clean = torch.rand(CROPS, 3, size, size, generator=seeded("cpu", "flops"))
     if recipe.name == "lud-vae-real":  # from photographs that not every machine has
-        half = clean.chunk(2)
-        return Degraded(*half).to(torch.device("meta"))
-    return recipe.degrade(clean, generator=seeded("cpu", "flops")).to(torch.device("meta"))
+        return Degraded(*clean.chunk(2))
+    return recipe.degrade(clean, generator=seeded("cpu", "flops"))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import os
 import resource
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,6 +14,8 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from vbl.evaluation import load_result, save_result
@@ -115,6 +118,38 @@ def gflop(work: Callable[[], Any]) -> float:
     with FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops() / 1e9
+
+
+class PeakTensors(TorchDispatchMode):
+    """The most bytes that the tensors made in this context take at a time.
+
+    Attributes:
+        peak: The bytes.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.peak = self._now = 0
+        self._living: dict[int, weakref.ref] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self._note(tensor.untyped_storage())
+        return result
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        place, size = storage._cdata, storage.nbytes()
+        if place in self._living:  # a view
+            return
+        self._living[place] = weakref.ref(storage, lambda _: self._free(place, size))
+        self._now += size
+        self.peak = max(self.peak, self._now)
+
+    def _free(self, place: int, size: int) -> None:
+        del self._living[place]
+        self._now -= size
 
 
 def matrix_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], Any], float]:

@@ -7,11 +7,12 @@ import ast
 import json
 import multiprocessing
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -28,13 +29,14 @@ from vbl import degradations
 from vbl.cli.photos import job_for, restore_file
 from vbl.degradations import DEGRADATIONS
 from vbl.evaluation import evaluate
+from vbl.figures.widgets import LiveTerms
 from vbl.images import open_folder, pack, photo, write
 from vbl.recipes import RECIPES, Preset, Recipe
 from vbl.recipes.deblurring import learn_to_deblur
 from vbl.recipes.lud_vae import learn_noise_of
 from vbl.restoration import is_told
 from vbl.restoration.tiling import networks_in
-from vbl.training import Learner, fit
+from vbl.training import Learner, fit, scores_beside, train_here
 from vbl.training.batches import Batches
 from vbl.training.fit import _accelerator
 
@@ -132,6 +134,27 @@ def trains(name: str, label: str, bf16: bool = False) -> None:
         assert abs(found - expected) <= 1e-5 * abs(expected), f"{found}, on a CPU {expected}"
 
 
+def trains_here(name: str) -> None:
+    """The section "Train it yourself": the preset of a GPU, stopped, resumed, kept, and loaded."""
+    recipe, here = recipe_of(name), sys.modules["vbl.training.here"]
+    recipe = replace(recipe, presets={**recipe.presets, "gpu": few(recipe, "gpu")})
+    with ExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(mock.patch.dict(os.environ, VBL_STATIC=""))
+        for function, stand_in in (
+            ("find_recipe", lambda _: recipe),
+            ("fit", partial(fit, data=pictures())),
+            ("measure", lambda *_: []),
+        ):
+            stack.enter_context(mock.patch.object(here, function, stand_in))
+        stack.enter_context(a_gpu())
+        train_here(name, folder=place, minutes=0)
+        run = train_here(name, folder=place, watch=LiveTerms())
+        assert run.finished and scores_beside(run, name)
+        mine = vbl.load(f"{place}/{name}-gpu/weights.safetensors", device="cuda")
+        mine.restore(torch.rand(1, 3, 32, 32))
+
+
 def costs(name: str) -> Counts:
     """What the host does in one training step: draw the batch, and update."""
     recipe = recipe_of(name)
@@ -186,6 +209,11 @@ def restores(name: str) -> None:
         assert places == {"cuda"}, f"a restoration on {places}"
         atol = 2e-3 if REAL else 1e-5  # convolutions of CUDA round to TF32
         torch.testing.assert_close(found.image.cpu(), expected, rtol=0, atol=atol)
+        with torch.inference_mode():
+            found = model.restore(y, **level)
+        places = {value.device.type for value in vars(found).values() if value is not None}
+        assert places == {"cpu"}, f"a restoration of a picture on the CPU on {places}"
+        torch.testing.assert_close(found.image, expected, rtol=0, atol=atol)
         _restores_in_tiles(name, y, level)
         _restores_a_file(model, y)
         if hasattr(model, "translate"):

@@ -86,6 +86,13 @@ def test_an_unknown_name_suggests_the_nearest(shipped):
         load("tinny")
 
 
+def test_the_log_of_a_training_is_read_by_name(shipped):
+    shipped.with_suffix(".jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+    assert checkpoints.training_log("tiny") == [{"step": 1}, {"step": 2}]
+    with pytest.raises(UnknownName, match="did you mean tiny"):
+        checkpoints.training_log("tinny")
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 10, pickle.dumps({"a": 1})])
 def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "a.safetensors"

@@ -26,7 +26,7 @@ from torch import nn
 
 from vbl import images
 from vbl.cli.main import main
-from vbl.images import open_picture
+from vbl.images import open_picture, read
 from vbl.images.exif import add_to_tiff
 from vbl.models import Restoration
 
@@ -502,6 +502,13 @@ def test_heic_avif_and_jpeg_xl_are_read(here):
         assert np.abs(values(found).astype(int) - np.asarray(ramp)).mean() < 2, suffix
 
 
+def test_the_white_of_an_avif_of_ten_bits_is_white(here):
+    white = pyvips.Image.new_from_array(np.full((16, 16, 3), 65535, np.uint16))
+    white = white.copy(interpretation="rgb16")
+    white.heifsave("a.avif", bitdepth=10, compression="av1", lossless=True)
+    assert float(read("a.avif").min()) == 1
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_animations_and_pages_are_refused(here, capsys, kind):
     (here / "a.png").write_bytes(animated(kind))
@@ -718,6 +725,15 @@ def test_one_photograph_becomes_the_file_that_is_named(here, capsys):
     save("b.png", COLOUR)
     assert main(["restore", "a.png", "b.png", "-o", "both.png"]) == 1
     assert "both.png is one file: expected one photograph, got 2" in capsys.readouterr().err
+
+
+def test_a_format_that_is_not_written_is_no_folder(here, capsys):
+    save("a.png", COLOUR)
+    assert main(["restore", "a.png", "-o", "clean.psd"]) == 2
+    assert "clean.psd: expected one of .png, .jpg" in capsys.readouterr().err
+    assert names(here) == {"a.png"}
+    assert main(["restore", "a.png", "-o", "clean.v2"]) == 0
+    assert names(here) == {"a.png", "clean.v2"}
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])

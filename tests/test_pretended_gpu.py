@@ -8,6 +8,7 @@ from pathlib import Path
 import gpu_cases
 import pytest
 from pretended_gpu import why_not
+from vbl_tables import TRAINED as TRAINED_IN_CHAPTERS
 
 from vbl.degradations import DEGRADATIONS
 from vbl.models.checkpoints import index
@@ -86,6 +87,12 @@ def test_every_network_of_a_paper_trains_in_bfloat16(gpu, name):
 @pytest.mark.parametrize("name", [n for n in RECIPES if "gpu" in RECIPES[n].presets])
 def test_every_network_for_a_gpu_trains(gpu, name):
     gpu(gpu_cases.trains, name, "gpu")
+
+
+@pytest.mark.minutes
+@pytest.mark.parametrize("name", TRAINED_IN_CHAPTERS.values())
+def test_a_chapter_trains_and_its_network_can_be_loaded(gpu, name):
+    gpu(gpu_cases.trains_here, name)
 
 
 @pytest.mark.parametrize("first, then", [("cpu", "cuda"), ("cuda", "cpu")])

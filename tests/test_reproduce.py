@@ -80,6 +80,7 @@ def ours(table, monkeypatch):
         protocol="virnet-table-1",
         models={"input": None, "guesses": None, "tv+guesses": None, "tv+absent": None},
         columns=(Column("Grey", "Case 2", "grey", {"case": 2}),),
+        about="Noise of the second case",
     )
     monkeypatch.setitem(TABLES, "ours", spec)
 
@@ -259,7 +260,10 @@ def test_a_paper_table_has_a_caption_header_cells_and_marks_our_rows(page):
 def test_a_table_of_an_inferred_quantity_leaves_out_who_infers_none(page, ours, monkeypatch):
     run(page.results, "ours")
     html, _ = page("```{paper-table} ours\n:metric: noise_correlation\n```")
-    assert re.search(r"<caption>.*>Ours\. Correlation of the inferred noise map with the", html)
+    assert re.search(
+        r"<caption>.*>Noise of the second case: our rows alone\. Correlation of the inferred noise",
+        html,
+    )
     assert re.findall(r'<th class="stub"><p>(.*)</p></th>', html) == ["guesses", "tv+guesses"]
     assert re.search(r"<td><p>-?0\.\d{3}</p></td>", html)
     assert re.search(r"tv\+guesses</strong>: ship scale", html)

@@ -136,6 +136,31 @@ def test_the_rate_rises_falls_and_starts_again_at_half_its_peak():
     assert max(again) == again[4] == 0.5 and again[0] == pytest.approx(0.1) and again[-1] < 1e-3
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_averaged_run_ends_in_the_mean_of_the_ends_of_its_cycles(
+    folder, monkeypatch, interrupted
+):
+    preset, update, ends = tiny_runs.preset(steps=6, restarts=(2, 4)), Learner.update, []
+
+    def watched(self, step, batch):
+        outcome = update(self, step, batch)
+        if preset.ends_cycle(step):
+            ends.append({k: v.detach().clone() for k, v in self.model.state_dict().items()})
+        return outcome
+
+    arguments = {"data": folder / "pictures", "device": "cpu"}
+    place = folder / f"cycles-{interrupted}"
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "update", watched)
+        fit(tiny_runs.TINY, preset=preset, folder=place / "last", **arguments)
+    preset, limit = replace(preset, average=True), {"minutes": 0} if interrupted else {}
+    while not (run := fit(tiny_runs.TINY, preset=preset, folder=place / "mean", resume=True,
+                          **arguments, **limit)).finished:  # fmt: skip
+        pass
+    for name, found in run.model.state_dict().items():
+        torch.testing.assert_close(found, sum(end[name] for end in ends) / 3)
+
+
 @pytest.mark.parametrize("restarts", [(0,), (30, 20), (50,)])
 def test_restarts_outside_the_run_or_out_of_order_are_refused(restarts):
     with pytest.raises(ValueError, match="restarts: expected rising steps below 50, got"):
@@ -190,7 +215,7 @@ def test_an_older_run_goes_on_unless_it_used_a_setting_that_is_gone(folder):
     save_state(older, 1, tensors, facts)
     with pytest.raises(ValueError, match="another run: its settings is"):
         fit(tiny_runs.TINY, **arguments, resume=True)
-    facts["plan"]["settings"]["ema"] = None
+    facts["plan"]["settings"] |= {"ema": None, "swa": False}
     del facts["plan"]["settings"]["start"]  # which an older version does not know
     save_state(older, 1, tensors, facts)
     assert fit(tiny_runs.TINY, **arguments, resume=True).finished

@@ -1,15 +1,17 @@
 """Training as long as suits the machine, and the scores beside the run's."""
 
+import json
 import sys
 from dataclasses import replace
 
 import pytest
 import tiny_runs
 import torch
+import vbl_tables
 
 from vbl.models import checkpoints
 from vbl.training import Run, fit, scores_beside, train_here
-from vbl.utils import UnknownName
+from vbl.utils import DATA, UnknownName
 
 here = sys.modules["vbl.training.here"]
 
@@ -81,3 +83,13 @@ def _shipped(number: int) -> float:
 def test_a_recipe_that_is_not_there_is_refused():
     with pytest.raises(UnknownName, match="virnet-denoise"):
         train_here("virnet-denoize")
+
+
+@pytest.mark.parametrize("chapter, recipe", vbl_tables.TRAINED.items())
+def test_a_chapter_names_its_network_and_device_once(chapter, recipe):
+    cells = json.loads((DATA.parent / "book" / f"{chapter}.ipynb").read_text("utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert code.count("device = find_device()") == code.count("NETWORK = ") == 1
+    assert f'NETWORK = "{recipe}"' in code and code.count("load(NETWORK, device=device)") == 1
+    told = f"write its file, `runs/{recipe}-gpu/weights.safetensors`, after `NETWORK`"
+    assert any(told in "".join(cell["source"]) for cell in cells)

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
+from docutils.parsers.rst import directives
 from vbl_tables import LOGGER, MarkdownDirective
 
 RESULTS = Path(__file__).parents[2] / "data" / "results"
@@ -51,6 +53,7 @@ TABLES = {
         "steps": lambda row: f"{row['steps']:,}",
         "TFLOP a step": lambda row: f"{row['tflop_per_step']:.2f}",
         "GPU hours": lambda row: f"{row['hours']:.2g}",
+        "GB": lambda row: f"{row['memory_gb']:.1f}",
     },
 }
 
@@ -66,9 +69,13 @@ def timed(rows):
 
 
 class BenchmarkDirective(MarkdownDirective):
-    """``{benchmark} training`` shows data/results/benchmark-training.json as a table."""
+    """``{benchmark} training`` shows data/results/benchmark-training.json as a table.
+
+    ``:preset: gpu`` shows the rows of that preset alone.
+    """
 
     required_arguments = 1
+    option_spec: ClassVar = {"preset": directives.unchanged_required}
 
     def lines(self):
         """Return the table, or a warning (an error of the build) when nothing was measured."""
@@ -80,7 +87,9 @@ class BenchmarkDirective(MarkdownDirective):
             return []
         result = json.loads(path.read_text("utf-8"))
         columns = TABLES[self.arguments[0].removesuffix("-cuda")]
-        rows = [[show(row) for show in columns.values()] for row in result["rows"]]
+        wanted = self.options.get("preset")
+        kept = [row for row in result["rows"] if wanted in (None, row.get("preset"))]
+        rows = [[show(row) for show in columns.values()] for row in kept]
         table = [list(columns), ["---", *["--:"] * (len(columns) - 1)], *rows]
         verb = "Measured" if "clock" in result["rows"][0] else "Counted"
         return [

@@ -1,5 +1,6 @@
 """What the book asks of Sphinx beyond Jupyter Book: local assets, clean pages, few buttons."""
 
+import os
 import re
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def clean_body(app, pagename, templatename, context, doctree):
         context["body"] = body
 
 
+def write_in_parallel(app, environment):
+    """Write pages on all cores; Jupyter Book has no option for it. They are read one by one."""
+    app.parallel = os.cpu_count()
+
+
 def setup(app):
     """Register everything with Sphinx; the other modules bring the book's directives."""
     app.setup_extension("vbl_notation")
@@ -102,6 +108,7 @@ def setup(app):
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)
     app.connect("builder-inited", merge_single_page_visitors)
+    app.connect("env-updated", write_in_parallel)
     app.connect("html-page-context", clean_scripts, priority=900)
     app.connect("html-page-context", clean_body, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

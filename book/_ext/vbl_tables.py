@@ -1,6 +1,7 @@
 """Directives that print measured or declared facts, so that prose cannot disagree with them."""
 
 import json
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -63,8 +64,9 @@ def gpu_estimate(stem):
     rows = json.loads(FLOPS.read_text("utf-8"))["rows"]
     (row,) = (row for row in rows if (row["recipe"], row["preset"]) == (TRAINED[stem], "gpu"))
     return (
-        f"*Train it yourself* takes about {60 * row['hours']:.0f} min (not measured: estimated "
-        f"from {1000 * row['eflop']:.0f} PFLOP at 30 % of 300 TFLOP/s)"
+        f"*Train it yourself* takes about {60 * row['hours']:.0f} min "
+        f"and {row['memory_gb']:.0f} GB of memory (not measured: estimated from "
+        f"{1000 * row['eflop']:.0f} PFLOP at 30 % of 300 TFLOP/s, and from the tensors of one step)"
     )
 
 
@@ -108,7 +110,7 @@ def table_lines(name, rows, columns, metric):
         metric: A key of `vbl.evaluation.reproduce.METRICS`.
     """
     beside = any(not row.ours for row in rows)
-    heads = [f"{dataset}, {case.replace('sigma=', 'σ = ')}" for dataset, case in columns]
+    heads = [f"{dataset}, {readable(case)}" for dataset, case in columns]
     lines = [f":::{{list-table}} {title(name, beside)}{METRICS[metric][0]}."]
     lines += [":header-rows: 1", ":stub-columns: 1", "", *list_row("Method", heads)]
     for row in rows:
@@ -118,15 +120,23 @@ def table_lines(name, rows, columns, metric):
     return [*lines, ":::", "", ":::{dropdown} How our rows were measured", *origins, ":::"]
 
 
+def readable(case):
+    """Return the name of a case in words that a narrow column can break."""
+    written = {"sigma=": "σ = ", "noise=": "noise ", "QF=": "quality "}
+    for short, long in written.items():
+        case = case.replace(short, long)
+    return re.sub(r"^x(?=\d)", "×", case)
+
+
 def title(name, beside):
     """Return where a table comes from, as a sentence that begins its caption.
 
     Args:
-        name: A key of `vbl.evaluation.tables.TABLES`; it is the title of a table of ours alone.
+        name: A key of `vbl.evaluation.tables.TABLES`.
         beside: Whether rows of the paper are shown.
     """
     if TABLES[name].paper is None:
-        return f"{name.replace('-', ' ').capitalize()}. "
+        return f"{TABLES[name].about}: our rows alone. "
     start, number = TABLES[name].paper.split("_table")
     paper, key = SOURCES[start]
     source = f"{paper}, Table {number} {{cite:p}}`{key}`"

@@ -1,6 +1,7 @@
 """Restoration of many photographs: which files, under which names, and that a batch goes on."""
 
 import os
+import re
 import shutil
 import sys
 from collections import defaultdict
@@ -18,6 +19,7 @@ from vbl.cli.commands import UsageError
 from vbl.cli.drafts import remove_abandoned
 from vbl.cli.photos import ENDINGS, Job, is_filled, job_for, restore_file
 from vbl.images.formats import EXTRA_SUFFIXES, SUFFIXES
+from vbl.images.picture_writer import FORMATS
 from vbl.restoration import is_told
 from vbl.utils import find_device, is_static
 
@@ -208,6 +210,9 @@ def _jobs(
             raise UsageError(f"{out}: its suffix says another format than --format {suffix[1:]}")
         (photo, _), restored = found[0], None if out == STDIN else out
         return [Job(photo, restored, {}, own or suffix, _called(photo, piped))]
+    if re.fullmatch(r"\.[a-z]{2,5}", out.suffix.lower()) and len(found) == 1 and not out.exists():
+        formats = f"expected one of {', '.join(FORMATS)}, or a folder that exists"
+        raise UsageError(f"{out}: {formats}, got {out.suffix}")
     suffixes = defaultdict(set)
     for photo, below in found:
         suffixes[below, photo.stem.casefold()].add(photo.suffix.casefold())

@@ -14,8 +14,8 @@ from vbl.degradations.operators import blur
 from vbl.images import grey
 from vbl.utils import randn_like
 
-WHITE, SMOOTHED = 0.45, 0.15  # shares of the kinds of noise; the rest are photographs
-GREY = 0.2
+WHITE, SMOOTHED = 0.5, 0.15  # shares of the kinds of noise; the rest are photographs
+GREY = 0.25
 COMPRESSED, STORED = 0.3, 0.25  # as JPEG, and as 8 bits without loss; the rest are not rounded
 SUBSAMPLED = 0.6  # of the JPEG files, their chroma at half the resolution (4:2:0)
 

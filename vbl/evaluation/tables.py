@@ -33,12 +33,14 @@ class Table:
         protocol: A key of `vbl.evaluation.PROTOCOLS`.
         models: Our rows; for each the method of the paper that it reproduces, or None.
         columns: Our columns; those that the paper does not have are empty in its rows.
+        about: What a table of our rows alone measures.
     """
 
     paper: str | None
     protocol: str
     models: Mapping[str, str | None]
     columns: tuple[Column, ...]
+    about: str = ""
 
 
 def _columns(sets: Mapping[str, str], cases: Mapping[str, Mapping[str, Any]]) -> tuple[Column, ...]:
@@ -101,24 +103,28 @@ TABLES: dict[str, Table] = {
     ),
     "virnet-table-5-direct": Table(
         paper=None,
+        about="Blurred and reduced by 4, by direct sampling",
         protocol="virnet-table-5-direct",
         models=dict.fromkeys(("bicubic", "bicubic-aligned")),
         columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED),
     ),
     "virnet-x2": Table(
         paper=None,
+        about="Blurred and reduced by 2",
         protocol="virnet-table-5",
         models=dict.fromkeys(("bicubic", "virnet-sr-x2")),
         columns=_columns({"Set14": "set14", "CBSD68": "cbsd68", "Set5": "set5"}, _BLURRED_X2),
     ),
     "virnet-table-9": Table(
         paper=None,
+        about="Anisotropic blurs, reduced by 4",
         protocol="virnet-table-5",
         models=dict.fromkeys(("mean-kernel", "virnet-sr-x4")),
         columns=_columns({"Set14": "set14", "CBSD68": "cbsd68"}, _ANISOTROPIC),
     ),
     "virnet-table-10": Table(
         paper=None,
+        about="Kernels and what is made with them, reduced by 4",
         protocol="virnet-table-5",
         models=dict.fromkeys(("virnet-sr-x4", *_FED)),
         columns=_columns({"Set14": "set14"}, _ANISOTROPIC),
@@ -171,18 +177,21 @@ TABLES: dict[str, Table] = {
     ),
     "vbdeblur-pages": Table(
         paper=None,
+        about="Pages of print, shaken or out of focus",
         protocol="printed",
         models=dict.fromkeys(("input", "vbdeblur-text-mse", "vbdeblur-text")),
         columns=(Column("Text", "24 pages", "text_page", {}),),
     ),
     "vbdeblur-photographs": Table(
         paper=None,
+        about="Photographs, shaken or out of focus",
         protocol="shaken",
         models=dict.fromkeys(("input", "vbdeblur-natural")),
         columns=(Column("CBSD68", "shaken", "cbsd68", {}),),
     ),
     "real-noise": Table(
         paper=None,
+        about="Photographs with the noise of their cameras",
         protocol="pairs",
         models=dict.fromkeys(
             (

@@ -11,6 +11,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from vbl.evaluation import psnr, ssim
@@ -206,20 +207,30 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     return figure
 
 
-def training_terms(history: Sequence[Mapping[str, Any]], pixels: int) -> Figure:
-    """The terms of a bound and the validation PSNR during training, one panel each.
+def training_terms(
+    history: Sequence[Mapping[str, Any]],
+    pixels: int = 1,
+    *,
+    panels: Mapping[tuple[str, str], Mapping[str, float]] | None = None,
+) -> Figure:
+    """The terms of a bound during training, and last the validation PSNR.
 
     Args:
         history: As in `vbl.training.Run`.
-        pixels: Pixels of a training crop: terms are plotted in nats per pixel.
+        pixels: Pixels of a training crop, for nats per pixel.
+        panels: By title and label of the axis the terms to show, each with what it is divided by;
+            by default every term has a panel and is divided by `pixels`.
     """
-    names, step = list(history[-1]["terms"]), [row["step"] for row in history]
-    figure, axes = plt.subplots(1, len(names) + 1, figsize=(7.4, 2.3), squeeze=False)
-    for ax, name in zip(axes[0], names, strict=False):
-        values = np.array([row["terms"][name] for row in history]) / pixels
-        ax.plot(step, values)
+    per_pixel = {(name, "nats per pixel"): {name: pixels} for name in history[-1]["terms"]}
+    panels, step = panels or per_pixel, [row["step"] for row in history]
+    figure, axes = plt.subplots(1, len(panels) + 1, figsize=(7.6, 2.3), squeeze=False)
+    for ax, ((title, label), terms) in zip(axes[0], panels.items(), strict=False):
+        for name, unit in terms.items():
+            ax.plot(step, [row["terms"][name] / unit for row in history], label=name)
         ax.set_yscale("symlog", linthresh=1)  # first values are thousands of times the last
-        ax.set(title=name, xlabel="step", ylabel="nats per pixel")
+        ax.set(title=title, xlabel="step", ylabel=label)
+        if len(terms) > 1:
+            ax.legend(fontsize=7)
     validated = [row for row in history if "psnr" in row]
     axes[0, -1].plot(*zip(*((row["step"], row["psnr"]) for row in validated), strict=True), "o-")
     axes[0, -1].set(title="held-out pictures", xlabel="step", ylabel="PSNR (dB)")
@@ -247,5 +258,8 @@ def learning_curves(
         ax.plot(cost, [row["psnr"] for row in rows], marker=marker, markersize=3, label=name)
     label = "training time (minutes)" if against == "minutes" else "crops seen"
     ax.set(xscale="log", xlabel=label, ylabel="PSNR of held-out pictures (dB)")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend(loc="lower right")
     return figure

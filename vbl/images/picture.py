@@ -224,7 +224,16 @@ def _loaded(path: Path) -> pyvips.Image:
 
     image = loaded("sequential")
     turned = image.get_typeof("orientation") and image.get("orientation") > 1
-    return loaded("random") if turned else image
+    return _full_range(loaded("random") if turned else image)
+
+
+def _full_range(image: pyvips.Image) -> pyvips.Image:
+    """White as 65535 also from the 10 or 12 bits of an AVIF, which libvips shifts up to 16."""
+    if image.get("vips-loader").startswith("heifload") and image.format == "ushort":
+        bits = image.get("bits-per-sample")
+        white = (2**bits - 1) << (16 - bits)
+        return (image * (65535 / white) + 0.5).cast("ushort").copy(interpretation="rgb16")
+    return image
 
 
 def _standard(image: pyvips.Image) -> pyvips.Image:

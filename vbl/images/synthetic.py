@@ -46,7 +46,7 @@ def _one_dead_leaves(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
     left, margin = h * w, _RADIUS[1]
     while left:  # front to back: a disc covers only pixels that are still bare
         r = _radius(rng)  # centres are uniform on the image and a margin
-        cy, cx = rng.uniform(-margin, h + margin), rng.uniform(-margin, w + margin)
+        cy, cx = rng.random() * (h + 2 * margin) - margin, rng.random() * (w + 2 * margin) - margin
         if not (-r < cy < h + r and -r < cx < w + r):
             continue
         rows = slice(max(0, math.floor(cy - r)), max(0, math.ceil(cy + r) + 1))
@@ -71,7 +71,7 @@ def _one_dead_leaves(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
 def _radius(rng: np.random.Generator) -> float:
     """Inverse CDF of the density r^-3 on [r0, r1]."""
     r0, r1 = _RADIUS
-    u = rng.uniform()
+    u = rng.random()  # a tenth of the time of `uniform`
     return (r0**-2 - u * (r0**-2 - r1**-2)) ** -0.5
 
 

@@ -142,6 +142,17 @@ def index() -> dict[str, dict[str, Any]]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def training_log(name: str) -> list[dict[str, Any]]:
+    """The history of a shipped checkpoint's training, as in `vbl.training.Run`.
+
+    Raises:
+        UnknownName: With the closest names when there is no such checkpoint.
+    """
+    if name not in index():
+        raise UnknownName("checkpoint", name, index())
+    return [json.loads(row) for row in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
+
+
 def known() -> tuple[str, ...]:
     """Names that `load` accepts."""
     return (*index(), *PUBLISHED)
@@ -152,7 +163,8 @@ def load(name: Any, *, device: str | torch.device | None = None) -> nn.Module:
 
     Args:
         name: One of `known`, or the path of a ``.safetensors`` file.
-        device: By default the CPU.
+        device: Where its networks compute, by default the CPU. Images may lie elsewhere, and so do
+            then the results.
 
     Returns:
         The model in evaluation mode; its attribute ``about`` has how it was trained.

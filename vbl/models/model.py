@@ -12,6 +12,9 @@ A model is an ``nn.Module`` with
   the noise level. Images are restored in tiles if its networks have a ``receptive_radius``
   (`vbl.networks.Network`).
 
+Its networks compute where their weights are, and what they return lies where their input does: so
+images need not be on the device of the model.
+
 It may have ``infer(y)``, whose result for the whole image is passed to ``restore(y, inferred=...)``
 with each tile; ``restoring``, the networks applied to tiles, if others are not; and
 ``config.scale``, the factor of super-resolution.

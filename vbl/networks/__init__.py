@@ -10,6 +10,13 @@ from vbl.networks.autoencoder import Decoder, Encoder, Estimator
 from vbl.networks.deblurring import DeblurNet, KernelCode, KernelPlainNet, KernelResNet
 from vbl.networks.estimators import AttentiveBlock, KernelNet, SigmaNet
 from vbl.networks.lud_vae import Features, LevelDecoder, Mix, Neighbours, NoiseEncoder
-from vbl.networks.network import Network, append_constants, pad_to_multiple, placed, use_bf16
+from vbl.networks.network import (
+    Anywhere,
+    Network,
+    append_constants,
+    pad_to_multiple,
+    placed,
+    use_bf16,
+)
 from vbl.networks.restorers import DnCNN, FFDNet, ResBlock, ResUNet, UNet
 from vbl.networks.rir import RIRNet

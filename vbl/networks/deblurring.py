@@ -8,7 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network, append_constants, convolution, pad_to_multiple
+from vbl.networks.network import (
+    Anywhere,
+    Network,
+    append_constants,
+    convolution,
+    pad_to_multiple,
+)
 from vbl.networks.restorers import ResBlock
 
 
@@ -129,7 +135,7 @@ class Modulation(nn.Module):
         return x * self.factor(given).sigmoid() + self.shift(given)
 
 
-class KernelCode(nn.Module):
+class KernelCode(Anywhere):
     """From a blur kernel to the code that a restorer is conditioned on.
 
     At width 64 it has the authors' 159,892 parameters.

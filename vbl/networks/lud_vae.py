@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import Network
+from vbl.networks.network import Anywhere, Network
 
 SPEED = 5  # scale of weights that start at 0: Adam's steps have one size, theirs must be larger
 REACH = 4  # convolutions of a block, and so its receptive radius
@@ -23,7 +23,11 @@ def convolution(a: int, b: int, side: int = 1, then: str = "linear") -> nn.Conv2
     With PyTorch's default initialisation, as the authors', the signal vanishes through so many
     layers: the first decoded images have hardly a hundredth of the contrast.
     """
-    layer = nn.Conv2d(a, b, side, padding=side // 2)
+    return initialised(nn.Conv2d(a, b, side, padding=side // 2), then)
+
+
+def initialised(layer: nn.Conv2d, then: str) -> nn.Conv2d:
+    """The layer with He's initialisation for the nonlinearity `then`."""
     nn.init.kaiming_normal_(layer.weight, nonlinearity=then)
     nn.init.zeros_(layer.bias)
     return layer
@@ -96,7 +100,7 @@ class Mix(Network):
         return self.layers(torch.cat([first, *others], 1))
 
 
-class Neighbours(nn.Module):
+class Neighbours(Anywhere):
     """L = I + N, a masked convolution that correlates white noise between neighbours.
 
     Entries are in raster order: rows, columns, then channels. N has weights for the entries before
@@ -125,8 +129,12 @@ class Neighbours(nn.Module):
 
     def gain(self, like: Float[Tensor, "b n h w"]) -> Float[Tensor, "1 n h w"]:
         """The diagonal of L Lᵀ, the variances of L ε, for maps of the size of `like`."""
-        ones = torch.ones_like(like[:1])
-        return 1 + F.conv2d(ones, (self.weight * self.before).square(), padding=self.radius)
+        squares = (self.weight * self.before).square().to(like.device)
+        return 1 + F.conv2d(torch.ones_like(like[:1]), squares, padding=self.radius)
+
+
+class Tail(Anywhere, nn.Conv2d):
+    """The last convolution; in float32, as its output is an image and no residual."""
 
 
 class NoiseEncoder(nn.Module):
@@ -178,4 +186,4 @@ class LevelDecoder(nn.Module):
         self.steps = nn.ModuleList(
             Mix([width, latent], width, *block(width), reach=REACH * factor) for factor in factors
         )
-        self.tail = convolution(width, channels)  # float32: its output is an image, no residual
+        self.tail = initialised(Tail(width, channels, 1), "linear")

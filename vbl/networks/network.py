@@ -1,4 +1,4 @@
-"""The base class of networks, with its precision; padding, initialisation, shared operations."""
+"""Base classes of networks, devices and precision; padding, initialisation, shared operations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Network(nn.Module):
+class Anywhere(nn.Module):
+    """A module that computes where its weights are; results lie where its first input does."""
+
+    def __call__(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        here, there = inputs[0].device, next(self.parameters(), inputs[0]).device
+        if here == there:
+            return super().__call__(*inputs)
+        output = super().__call__(*(x.to(there) for x in inputs))
+        return output.to(here) if isinstance(output, Tensor) else tuple(x.to(here) for x in output)
+
+
+class Network(Anywhere):
     """A module that can compute in bfloat16 and returns float32, one tensor or several.
 
     Attributes:
@@ -35,7 +46,7 @@ class Network(nn.Module):
     def __call__(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         if not self.bf16:
             return super().__call__(*inputs)
-        with torch.autocast(inputs[0].device.type, torch.bfloat16):
+        with torch.autocast(next(self.parameters(), inputs[0]).device.type, torch.bfloat16):
             output = super().__call__(*inputs)
         return output.float() if isinstance(output, Tensor) else tuple(x.float() for x in output)
 

@@ -144,9 +144,9 @@ VIRNET_PHOTO = Recipe(
             size: virnet.Config(sigma_depth=8, sigma_width=16, **UNET[size])
             for size in ("quick", "ship")
         },
-        {"quick": 300, "ship": 18_000},
+        {"quick": 300, "ship": 16_000},
         clip=VIRNET_CLIP,
-        ship={"lr": 1e-3, "start": "virnet-denoise"},
+        ship={"lr": 1e-3, "start": "virnet-denoise", "restarts": (8000, 12_000), "average": True},
     ),
 )
 

@@ -28,6 +28,8 @@ class Preset:
         warmup: Share of the steps with linear warm-up, before a cosine decay to 0.
         restarts: Steps at which warm-up and decay start again, with half the peak of the cycle
             before (Loshchilov and Hutter, "SGDR", 2017).
+        average: Whether the result is the mean of the weights at the ends of all cycles, instead of
+            the last (Izmailov et al., "Averaging weights leads to wider optima", 2018).
         clip: Largest gradient norm of each network, by name; its scale is discussed in the book.
         degradation: Arguments of the recipe's degradations that are not their defaults.
         compile: Compile the networks on a GPU.
@@ -45,6 +47,7 @@ class Preset:
     lr: float = 2e-3
     warmup: float = 0.1
     restarts: tuple[int, ...] = ()
+    average: bool = False
     clip: Mapping[str, float] = field(default_factory=dict)
     degradation: Mapping[str, Any] | None = None
     compile: bool = False
@@ -61,6 +64,10 @@ class Preset:
             raise ValueError(
                 f"restarts: expected rising steps below {self.steps}, got {self.restarts}"
             )
+
+    def ends_cycle(self, step: int) -> bool:
+        """Whether a step is the last of its cycle."""
+        return step + 1 in (*self.restarts, self.steps)
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""

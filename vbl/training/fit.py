@@ -67,6 +67,9 @@ def fit(
         save_every: Steps between states; by default a state is saved every two minutes.
         watch: Called with the history after each validation, for instance to plot it.
 
+    Returns:
+        The run, its model on the CPU.
+
     Raises:
         UnknownName: For an unknown recipe, preset or set.
         ValueError: When `folder` holds another run, or an argument does not fit.

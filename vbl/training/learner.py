@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel
 
 from vbl.degradations import Degraded, unchecked
 from vbl.evaluation import psnr
@@ -53,6 +54,7 @@ class Learner:
         if preset.start:
             _start_from(load(preset.start), self.model)
         self.model.to(accelerator.device, memory_format=torch.channels_last)
+        self.mean = AveragedModel(self.model) if preset.average else None
         use_bf16(self.model, plan["bf16"])
         if preset.compile and accelerator.device.type == "cuda":
             for network in self.model.modules():
@@ -92,6 +94,10 @@ class Learner:
                 self.optimisers[objective].step()
             outcomes.append(Outcome(loss.detach(), elbo, norms))
         self._checked = True
+        if self.mean and self.preset.ends_cycle(step):
+            self.mean.update_parameters(self.model)
+            if step + 1 == self.preset.steps:
+                self.model.load_state_dict(self.mean.module.state_dict())
         return outcomes[0]
 
     def _forward(self, step: int, batch: Degraded, objective: str) -> Elbo:
@@ -132,8 +138,10 @@ class Learner:
         return float(self.accelerator.reduce(scores, "sum").mean())
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors of a state by name: weights and the optimisers' moments."""
+        """All tensors of a state by name: weights, their mean and the optimisers' moments."""
         named = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        if self.mean:
+            named |= {f"mean.{name}": tensor for name, tensor in self.mean.state_dict().items()}
         for objective, optimiser in self.optimisers.items():
             for number, moments in optimiser.state_dict()["state"].items():
                 for name, tensor in moments.items():
@@ -145,6 +153,8 @@ class Learner:
         if not tensors:
             return
         self.model.load_state_dict(_below("model", tensors))
+        if self.mean:
+            self.mean.load_state_dict(_below("mean", tensors))
         for objective, optimiser in self.optimisers.items():
             state = {}
             for name, tensor in _below(f"optimiser.{objective}", tensors).items():

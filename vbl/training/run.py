@@ -101,7 +101,7 @@ def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any
     """The plan of the run in `folder`, if it agrees with the plan `asked` for.
 
     Precision and number of shards, which depend on the machine, stay those of the earlier run. A
-    setting that only one of the versions of the library knows is ignored where it is None.
+    setting that only one of the versions of the library knows is ignored where it is None or False.
 
     Raises:
         ValueError: Naming what differs.
@@ -109,17 +109,17 @@ def agreed_plan(earlier: Mapping, asked: Mapping, folder: Path) -> dict[str, Any
     asked = json.loads(json.dumps(asked))  # as JSON holds it: tuples are lists
     earlier = json.loads(json.dumps(earlier))
     for key in asked:
-        before, now = _without_none(earlier.get(key, asked[key])), _without_none(asked[key])
+        before, now = _given(earlier.get(key, asked[key])), _given(asked[key])
         if key not in ("bf16", "shards") and before != now:
             found = f"{earlier[key]!r} where {asked[key]!r} was asked for"
             raise ValueError(f"{folder} holds another run: its {key} is {found}")
     return earlier
 
 
-def _without_none(value: Any) -> Any:
+def _given(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return {key: item for key, item in value.items() if item is not None}
+    return {key: item for key, item in value.items() if item is not None and item is not False}
 
 
 class Journal:

@@ -32,4 +32,4 @@ def setup(app):
     app.add_builder(NotebookBuilder)
     app.connect("config-inited", set_priorities)
     app.connect("build-finished", remove_styles, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": False}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
