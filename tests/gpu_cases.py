@@ -252,6 +252,9 @@ def stays(call: str) -> None:
         else:
             evaluate(model, pictures(pairs=True), progress=False)
         model.restore(y)
+        with torch.inference_mode():
+            there = vbl.restore(model.to("cuda"), y).image.device.type
+        assert there == "cpu" and next(model.parameters()).is_cuda
 
 
 # Degradations and evaluation

@@ -247,3 +247,10 @@ def test_a_restoration_can_be_trained_on():
     weight = torch.ones(1, requires_grad=True)
     (weight * restored).sum().backward()
     assert weight.grad is not None
+
+
+def test_a_model_can_be_trained_after_it_has_restored_in_inference_mode():
+    model = make("VIRNet")
+    with torch.inference_mode():
+        restore(model, picture(8, 8), device="cpu")
+    model.requires_grad_(True).restore(picture(8, 8)).image.sum().backward()

@@ -77,6 +77,24 @@ def bound() -> float:
     return worst(error(y) for y in COUNTS)
 
 
+def jensen() -> float:
+    """E_q[p(y, x) / q(x)] is p(y); the expectation of its logarithm is L, and not larger."""
+    model, q = PhotonModel(), stats.gamma(5.0, scale=1 / 9.0)
+    rule = Quadrature.over(lambda t: q.logpdf(np.exp(t)) + t, -25.0, 4.0)
+    x = rule.x.exp().numpy()
+
+    def error(y):
+        log_ratio = torch.as_tensor(_log_joint(model, x, y) - q.logpdf(x))
+        log_mean = np.log(rule.mean(lambda _: log_ratio.exp()))
+        mean_log = rule.mean(lambda _: log_ratio)
+        assert mean_log < log_mean
+        elbo = model.bound(_pixel(y), Gamma(_pixel(5.0), _pixel(9.0))).total
+        ours = real(model.log_evidence(_pixel(y)).item(), elbo.item())
+        return relative(ours, real(log_mean, mean_log))
+
+    return worst(error(y) for y in COUNTS[:3])
+
+
 def bound_touches_the_evidence() -> float:
     model, y = PhotonModel(), real(*COUNTS).view(-1, 1, 1, 1)
     return relative(model.bound(y, model.exact_posterior(y)).total, model.log_evidence(y))
@@ -120,6 +138,26 @@ def mean_field_bound() -> float:
     exact = of_x + of_w + off + sum(of_n(n) for n in range(y + 1))
     ours = OnOffModel(y, u).bound(Gamma(*real(4, 11)), Gamma(*real(6, 21)))
     return relative(ours.total, exact)
+
+
+def best_factor() -> float:
+    """Mean and mean square of the density exp E[log p(y, u, x, w, n)] of x."""
+    y, u, c = 6, 4, OnOffConfig()
+    q_x, q_w = Gamma(*real(4, 11)), Gamma(*real(6, 21))
+    log_x, log_w = (q.concentration.digamma() - q.rate.log() for q in (q_x, q_w))
+    q_n = stats.binom(y, torch.sigmoid(log_x - log_w).item())
+    prior = stats.gamma(c.prior_shape, scale=1 / c.prior_rate)
+
+    def log_best(t):
+        x = np.exp(t)
+        sent = sum(q_n.pmf(n) * stats.poisson.logpmf(n, c.photons * x) for n in range(y + 1))
+        return prior.logpdf(x) + sent + t
+
+    rule = Quadrature.over(log_best, -14.0, 2.0)
+    first, second = (rule.mean(lambda t, n=n: (n * t).exp()) / rule.w.sum() for n in (1, 2))
+    ours, _ = OnOffModel(y, u).update(q_x, q_w)
+    square = ours.variance + ours.mean**2
+    return relative(real(ours.mean.item(), square.item()), torch.stack([first, second]))
 
 
 def coordinate_ascent() -> float:
@@ -181,6 +219,21 @@ EQUATIONS = (
         (PhotonModel.bound, PhotonModel.log_evidence, Elbo),
         gap,
         label="eq-evidence-gap",
+    ),
+    _book(
+        "the bound by Jensen's inequality",
+        r"\log \E_q\bigl[\tfrac{p(y, x)}{q(x)}\bigr] = \log p(y) \ge"
+        r" \E_q\bigl[\log \tfrac{p(y, x)}{q(x)}\bigr] = \ELBO(q)",
+        (PhotonModel.bound, PhotonModel.log_evidence),
+        jensen,
+        label="eq-jensen-bound",
+    ),
+    _book(
+        "star and sky: the best factor",
+        r"q_j^* \propto \exp \E_{\text{others}}[\log p(y, u, x, w, n)]",
+        (OnOffModel.update,),
+        best_factor,
+        label="eq-best-factor",
     ),
     _book(
         "star and sky: the bound",

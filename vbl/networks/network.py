@@ -77,12 +77,14 @@ def placed(model: nn.Module, device: torch.device, *, bf16: bool) -> Iterator[nn
     training = [module.training for module in modules]
     precision = [getattr(module, "bf16", None) for module in modules]
     home = next(model.parameters(), torch.empty(0)).device
-    model.eval().to(device, memory_format=torch.channels_last)
+    with torch.inference_mode(False):  # weights that are moved in it cannot be trained any more
+        model.eval().to(device, memory_format=torch.channels_last)
     use_bf16(model, bf16, exact=True)
     try:
         yield model
     finally:
-        model.to(home)
+        with torch.inference_mode(False):
+            model.to(home)
         for module, trains, low in zip(modules, training, precision, strict=True):
             module.training = trains
             if low is not None:
