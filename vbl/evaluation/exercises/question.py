@@ -60,7 +60,10 @@ class Question:
         if apart[likely] <= self.tolerance:
             return Verdict(False, f"Not yet. This is what comes out {likely}.")
         if errors.numel() == 1:
-            return Verdict(False, f"Not yet. It is too {_direction(given[0], right[0])}.")
+            direction = _direction(given[0], right[0])
+            if errors.max() <= 4 * self.tolerance:
+                return Verdict(False, f"Nearly. It is a little too {direction}: keep more digits.")
+            return Verdict(False, f"Not yet. It is too {direction}.")
         near = (errors <= self.tolerance).sum()
         return Verdict(False, f"Not yet. {near} of {errors.numel()} values are right.")
 
