@@ -50,7 +50,9 @@ def first(paragraph, letters=LETTERS):
 
 def last(paragraph, letters=LETTERS):
     """Return the sentences with which a paragraph ends: one, and more while they are short."""
-    return cut(sentences(paragraph)[::-1], letters, backwards=True)
+    kept = cut(sentences(paragraph)[::-1], letters, backwards=True)
+    inside, bracket, rest = kept.partition(".)")  # of a remark that began before
+    return rest.strip() if bracket and inside.count("(") == inside.count(")") else kept
 
 
 def cut(parts, letters, backwards=False):
