@@ -67,8 +67,8 @@ def cut(parts, letters, backwards=False):
 
 
 def ended(sentence):
-    """Return a sentence without the colon after which something would follow."""
-    return sentence.removesuffix(":") + "." if sentence.endswith(":") else sentence
+    """Return a sentence with a full stop where something would follow."""
+    return f"{sentence[:-1]}." if sentence.endswith((":", ",")) else sentence
 
 
 def paragraph(html, kind=""):
@@ -130,7 +130,8 @@ class Deck:
                 self.add(heading, f"<ul>\n{lines}\n</ul>")
         elif not shown:
             others = section.find_all("p", recursive=False)[1:LONGEST]
-            self.add(heading, paragraph(lead, "lead"), *(paragraph(first(p)) for p in others))
+            texts = [paragraph(ended(text)) for text in (lead, *map(first, others))]
+            self.add(heading, *texts)
         for group in together(shown):
             if group[0].name == "figure":
                 self.figure(heading, lead, group[0])

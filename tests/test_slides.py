@@ -51,7 +51,7 @@ def test_slides_are_the_sections_formulas_and_figures_of_a_chapter():
     assert texts(deck()) == [
         "1. One Opening. More.",
         "1.1. Two Long since. A formula says: (1.1) x with x, e.g. this. And more.",
-        "1.1. Two Fig. 1.1 . A figure. Look.",
+        "1.1. Two Fig. 1.1. A figure. Look.",
         "1.2. Three Said first. Said instead. Then.",
         "Exercises Exercise 1.1",
     ]
