@@ -157,7 +157,8 @@ def assignment(chapter):
     """
     exercises = groups(chapter.cells)
     first = chapter.cells.index(exercises[0][0][0])
-    before = [cell for cell in chapter.cells[:first] if cell.cell_type == "code"]
+    code = [cell for cell in chapter.cells[:first] if cell.cell_type == "code"]
+    before = [cell for cell in code if cell.id != "install"]  # that is for Colab
     solved = [cell for _, cells in exercises for cell in cells if cell.cell_type == "code"]
     title = next(c.source for c in chapter.cells if c.source.startswith("# ")).splitlines()[0]
     front = new_markdown_cell(INTRODUCTION.format(title=title.lstrip("# ")))

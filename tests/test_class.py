@@ -4,8 +4,8 @@ import shutil
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell
-from toy_books import ROOT
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from toy_books import KERNEL, ROOT
 
 import classroom
 
@@ -52,6 +52,39 @@ def test_only_cells_that_solutions_build_on_are_needed():
     *before, solution = map(new_code_cell, [*sources, "e = d"])
     needed = classroom.needed(before, [solution])
     assert [cell.source for cell in needed] == ["import a", "b = a.b", "d = b + 1"]
+
+
+def test_an_assignment_asks_tests_and_leaves_projects_out():
+    solved = {"metadata": {"tags": ["solution"]}}
+    asks = 'Why?\n\nCheck yourself: `check("ex-psnr.1", ...)` with the PSNR in dB.'
+    cells = [
+        new_markdown_cell("# 1. One"),
+        new_code_cell("%pip install vbl", id="install"),
+        new_code_cell("import math"),
+        new_code_cell("unused = 1"),
+        new_markdown_cell(
+            f"### Exercise 1.1 (A)\n\n*Difficulty 2 of 3 · 5 minutes · code*\n\n{asks}"
+        ),
+        new_markdown_cell("#### Solution", **solved),
+        new_code_cell("print(math.pi)", **solved),
+        new_markdown_cell("So.", **solved),
+        new_markdown_cell("### Exercise 1.2 (B)\n\n*Difficulty 3 of 3 · a day · project*"),
+        new_markdown_cell("## 1.2. Further reading"),
+    ]
+    chapter = new_notebook(cells=cells, metadata={"kernelspec": KERNEL["kernelspec"]})
+    made = classroom.assignment(chapter).cells
+    marks = [cell.metadata.nbgrader for cell in made]
+    assert [(m.grade_id, m.solution, m.get("points")) for m in marks] == [
+        ("setup-0", False, None),
+        ("setup-1", False, None),
+        ("exercise-1-1-0", False, None),
+        ("ex-psnr-1-answer", True, None),
+        ("ex-psnr-1-test", False, 2),
+        ("exercise-1-1-words", True, 1),
+    ]
+    assert made[1].source == "import math"
+    assert made[3].source.startswith("# the PSNR in dB\nex_psnr_1 = None\n### BEGIN SOLUTION")
+    assert made[5].source == "```python\nprint(math.pi)\n```\n\nSo."
 
 
 def test_without_notebooks_for_instructors_there_is_no_course(monkeypatch, tmp_path):
