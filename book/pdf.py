@@ -164,6 +164,7 @@ def main():
     program = chromium()
     if program is None:
         sys.exit("Chromium is needed to print the book (Debian: apt install chromium)")
+    print("Printing the book, which takes minutes ...", flush=True)
     source, partial = BUILD / "book.print.html", BUILD / "book.part.pdf"
     source.write_text(document(), "utf-8")
     with sync_playwright() as playwright:
