@@ -96,6 +96,7 @@ def setup(app):
     app.setup_extension("vbl_ledger")
     app.setup_extension("vbl_quiz")
     app.setup_extension("vbl_answers")
+    app.setup_extension("vbl_laboratory")
     app.setup_extension("vbl_notebooks")
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)

@@ -377,7 +377,9 @@ def _power(t: Tracer, shape: Any, x: Value, exponent: float) -> Value:
     return t.emit("mul", [x, x], shape, same=True)
 
 
-def _mean(t: Tracer, shape: Any, x: Value, dims: Sequence[int], *_: Any, total: bool = False) -> Any:
+def _mean(
+    t: Tracer, shape: Any, x: Value, dims: Sequence[int], *_: Any, total: bool = False
+) -> Any:
     channels = len(dims) % 2 == 1 and 1 in dims and len(x.shape) == 4 and dims != [1, 2]
     if channels:
         x = t.emit("grey", [x], (1, 1, *x.shape[2:]), channels=x.shape[1])

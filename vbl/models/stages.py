@@ -109,7 +109,9 @@ def _virnet_sr(model: VIRNetSR) -> dict[str, Stage]:
 def _vdir(model: VDIR) -> dict[str, Stage]:
     c = model.config
     if c.scale > 1 or c.conditioning != "code":
-        raise ValueError("no page runs a VDIR that enlarges, or whose restorer is not told the code")
+        raise ValueError(
+            "no page runs a VDIR that enlarges, or whose restorer is not told the code"
+        )
     code = (c.code, SIDE // REDUCTION, SIDE // REDUCTION)
     return {
         "infer": Stage(
