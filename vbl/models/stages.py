@@ -145,7 +145,7 @@ def _vbdeblur(model: VBDeblurNet) -> dict[str, Stage]:
     image = _image(model.config.channels)
 
     def restore(y: Tensor, kernel: Tensor) -> Tensor:
-        return model.posterior(y, model.infer(y), kernel).mean
+        return model.posterior(y, model.infer(y), kernel.double()).mean
 
     found = {"infer": Stage(lambda y: model.infer(y).mean, {"y": image}, (model.kernel,))}
     if model.config.conditioning == "nothing":

@@ -345,7 +345,7 @@ class VblPage extends VblPart {
 
   build() {
     const { make, button, picture, divided } = vblView;
-    this.view = divided("photographed", "restored");
+    this.view = divided("before", "restored");
     this.kernel = picture("Inferred kernel, 9 × 9 pixels");
     this.body.append(make("div", { class: "lab-views" }, this.view.element, this.kernel.element),
       make("p", { class: "lab-actions" },

@@ -39,7 +39,7 @@ const vblView = (() => {
   function slider(label, { min = 0, max, step = 1, value, unit = "", change }) {
     const id = `lab-${++count}`;
     const input = make("input", { type: "range", id, min, max, step, value });
-    const output = make("output", { for: id });
+    const output = make("span", { "aria-hidden": "true" });  // the slider itself says its value
     const digits = step < 1 ? (step < 0.1 ? 2 : 1) : 0;
     const show = () => {
       output.textContent = `${Number(input.value).toFixed(digits)}${unit}`;

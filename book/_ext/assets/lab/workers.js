@@ -90,7 +90,7 @@ const vblLab = (() => {
 
   /* The model's table, after its scripts have come. */
   async function load(name) {
-    await Promise.all([script("kernel.js"), script(`models/${name}.js`)]);
+    await Promise.all([script("kernel.js"), models[name] ?? script(`models/${name}.js`)]);
     pool ??= startPool();
     return models[name].about;
   }
