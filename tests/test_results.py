@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from vbl.evaluation import load_result, results, save_result
+from vbl.evaluation import load_result, results, save_result, scores_by_seed
 from vbl.evaluation.results import machine, provenance
 from vbl.utils import DATA
 
@@ -87,3 +87,10 @@ def test_every_result_that_ships_says_how_it_came_to_be():
         result = json.loads(path.read_text("utf-8"))
         entries = [result] if "command" in result else result.values()
         assert all({"command", "versions", "date", "machine"} <= set(entry) for entry in entries)
+
+
+def test_scores_of_a_study_are_by_seed_or_refused():
+    found = scores_by_seed("study-denoising", "bound", "25")
+    assert list(found) == [0, 1, 2] and all(29 < psnr < 31 for psnr in found.values())
+    with pytest.raises(ValueError, match="no training 'bond' with a score '25'"):
+        scores_by_seed("study-denoising", "bond", "25")
