@@ -19,7 +19,7 @@ $(error TORCH is "$(TORCH)"; expected nothing or "cpu")
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help book zip test gpu lint serve clean
+.PHONY: help book class slides pdf zip test gpu lint serve clean
 .NOTPARALLEL:
 
 help:   ## show this list
@@ -39,6 +39,15 @@ $(READY): pyproject.toml requirements.lock
 
 book: $(READY)   ## build the book and print the page to open
 	@$(BIN)/python book/build.py --solutions $(SOLUTIONS)
+
+class: book   ## write a course for nbgrader, an assignment a chapter: _build/class
+	@$(BIN)/python book/classroom.py
+
+slides: book   ## make slides of the chapters: _build/slides
+	@$(BIN)/python book/slides.py
+
+pdf: book   ## print the book, which needs Chromium: _build/book.pdf
+	@$(BIN)/python book/pdf.py
 
 zip: book   ## pack pages and notebooks for a USB stick: _build/book.zip
 	@$(BIN)/python book/bundle.py

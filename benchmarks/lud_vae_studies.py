@@ -57,6 +57,13 @@ def longer(**choices: Any) -> Variation:
     return Variation(LUD_VAE_CORRELATED, preset, seeds=1)
 
 
+def aware(neighbours: int) -> Variation:
+    """A quarter of the training of the network that ships, with a posterior of some reach."""
+    preset = LUD_VAE_CORRELATED.presets["ship"]
+    config = replace(preset.config, neighbours=neighbours, annealed=300)
+    return Variation(LUD_VAE_CORRELATED, replace(preset, config=config, steps=1500), seeds=3)
+
+
 def hidden(std_x: float, std_y: float) -> Variation:
     """Another noise of h, in units of 255."""
     return learned(std_x=std_x / 255, std_y=std_y / 255)
@@ -79,6 +86,8 @@ LEARNED: dict[str, Variation] = {
     "long": longer(),
     "long, prior told the content": longer(prior="content"),
     "long, standard prior": longer(prior="standard"),
+    "neighbours 0": aware(0),
+    "neighbours 3": aware(3),
     "no h": hidden(0, 0),
     "h 10, 5": hidden(10, 5),
     "h 20, 10": hidden(20, 10),

@@ -1,6 +1,7 @@
-"""Shapes and dtypes of the annotations are checked in every test."""
+"""Shapes and dtypes of the annotations are checked in every test; the browser of page tests."""
 
 import importlib
+import shutil
 
 import pytest
 import torch
@@ -20,3 +21,18 @@ def float32():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "bf16_pays", lambda _: False)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, started once."""
+    programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    if not any(programs):
+        pytest.skip("no Chromium on this machine: the pages were not opened in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        program = next(filter(None, programs))
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from vbl_book import hide_dead_buttons
 from vbl_reference import reference
 
 import build
@@ -40,10 +42,11 @@ def test_only_the_books_own_small_files_are_loaded_on_every_page():
 def test_the_vendored_assets_are_small_and_carry_their_licence():
     vendor = BOOK / "_ext" / "assets" / "vendor"
     assert sum(path.stat().st_size for path in vendor.rglob("*") if path.is_file()) < 3e6
-    assert all((package / "LICENSE").is_file() for package in vendor.iterdir())
+    packages = [*vendor.iterdir(), BOOK / "_slides" / "reveal"]
+    assert all((package / "LICENSE").is_file() for package in packages)
 
 
-def small_book(folder, address, text=""):
+def small_book(folder, address, text="", branch=""):
     """Lay out the book's settings and empty chapters of the real names; return the build's end."""
     book = folder / "book"
     book.mkdir()
@@ -52,7 +55,9 @@ def small_book(folder, address, text=""):
     for name in ("notation.yml", "references.bib"):
         shutil.copy(BOOK / name, book)
     config = (ROOT / "_config.yml").read_text("utf-8")
-    (folder / "_config.yml").write_text(config.replace('url: ""', f'url: "{address}"', 1), "utf-8")
+    config = config.replace('url: ""', f'url: "{address}"', 1)
+    config = config.replace('pages_branch: ""', f'pages_branch: "{branch}"', 1)
+    (folder / "_config.yml").write_text(config, "utf-8")
     chapters = sorted(path.name for path in BOOK.glob("*.ipynb"))
     for name in chapters:
         cells = [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Chapter"}]
@@ -75,15 +80,28 @@ def outside_links(folder):
 
 @pytest.mark.slow
 def test_with_an_address_every_launch_and_source_link_names_a_file_of_the_tree(tmp_path):
-    result = small_book(tmp_path, ADDRESS)
+    result = small_book(tmp_path, ADDRESS, branch="gh-pages")
     assert result.returncode == 0, result.stderr
     repository = ADDRESS.removeprefix("https://github.com/")
-    blobs = [link for link in outside_links(tmp_path) if "/blob/" in link or "/edit/" in link]
+    links = outside_links(tmp_path)
+    blobs = [link for link in links if "/blob/main/" in link or "/edit/" in link]
     paths = {re.sub(rf".*{repository}/(blob|edit)/main/|\?.*", "", link) for link in blobs}
     assert {f"book/{path.name}" for path in BOOK.glob("*.ipynb")} <= paths
     assert all((ROOT / path).is_file() for path in paths)
-    colab = [link for link in blobs if "colab" in link]
-    assert len(colab) == len(list(BOOK.glob("*.ipynb")))
+    # Colab opens the notebooks that the build puts there, of the full edition
+    colab = {link for link in links if "colab" in link}
+    at = f"https://colab.research.google.com/github/{repository}/blob/gh-pages/_sources/"
+    assert colab == {f"{at}{path.name}" for path in BOOK.glob("*.ipynb")}
+    assert all((tmp_path / "_build/html/_sources" / Path(link).name).is_file() for link in colab)
+
+
+@pytest.mark.parametrize(("branch", "colab"), [("", ""), ("gh-pages", "https://colab")])
+def test_without_a_branch_of_the_pages_there_is_no_button_for_colab(branch, colab):
+    buttons = {"colab_url": "https://colab", "jupyterhub_url": "https://hub"}
+    options = {"repository_url": ADDRESS, "launch_buttons": buttons}
+    config = SimpleNamespace(html_theme_options=options, vbl_pages_branch=branch)
+    hide_dead_buttons(None, config)
+    assert options["launch_buttons"] == {"colab_url": colab, "jupyterhub_url": "https://hub"}
 
 
 @pytest.mark.slow

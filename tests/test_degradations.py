@@ -18,7 +18,7 @@ from vbl.degradations import (
     unchecked,
     virnet_test_kernels,
 )
-from vbl.degradations.camera import bayer_masks, demosaic, develop, expose, sense
+from vbl.degradations.camera import bayer_masks, demosaic, develop, expose, sense, stages
 from vbl.degradations.operators import bicubic_downsample, blur, downsample
 from vbl.figures import autocorrelation
 from vbl.images import linear_to_srgb, srgb_to_linear
@@ -237,6 +237,13 @@ def test_demosaicing_keeps_what_was_measured_and_reproduces_linear_colour():
 def test_without_noise_the_camera_gives_a_smooth_picture_back():
     x = smooth()
     assert (develop(expose(x)) - x)[..., 3:-3, 3:-3].abs().max() < 2 / 255
+
+
+def test_the_stages_of_the_camera_lead_from_the_mosaic_to_the_file():
+    raw = torch.rand(1, 1, 16, 16, generator=seeded())
+    demosaiced, mixed, file = stages(raw).values()
+    assert torch.equal(demosaiced, demosaic(raw)) and torch.equal(file, develop(raw))
+    assert (linear_to_srgb(mixed) - file).abs().max() <= 0.501 / 255  # rounding
 
 
 def test_camera_noise_in_the_raw_domain_has_its_stated_variance():

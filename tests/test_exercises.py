@@ -118,6 +118,13 @@ def test_a_verdict_says_how_near_an_answer_is_and_never_the_solution():
     assert said == ["Not yet. It is too small.", "Not yet. It is too large."]
 
 
+def test_a_number_that_was_rounded_too_soon_is_told_so():
+    assert (
+        str(check("ex-vdn-likelihood", 0.82))
+        == "Nearly. It is a little too small: keep more digits."
+    )
+
+
 def test_the_page_accepts_what_the_notebook_accepts():
     question = QUESTIONS["ex-psnr.1"]
     key, (right,) = number_key("ex-psnr.1", question), question.values(question.answer)

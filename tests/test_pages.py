@@ -1,19 +1,17 @@
 """The built pages: whole, self-contained and readable, first as text and then in a browser."""
 
-import importlib.resources
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from page_tools import BUSY, DESK, PHONE, SITE, choose_theme, open_page, violations
 
 from vbl.evaluation.exercises import QUESTIONS, check
 
 BOOK = Path(__file__).parent.parent / "book"
-SITE = BOOK.parent / "_build" / "html"
 PAGES = sorted(SITE.rglob("*.html")) if (SITE / "index.html").exists() else []
 PAGES = [page for page in PAGES if "_static" not in page.relative_to(SITE).parts]
 NAMES = [str(page.relative_to(SITE)) for page in PAGES]
@@ -22,9 +20,6 @@ CODE = SITE / "_modules" / "vbl" / "models" / "vdn.html"
 OPENED = [page for page in PAGES if "_modules" not in page.parts or page == CODE]
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
 LOADED_LINKS = {"stylesheet", "preload", "icon", "manifest"}
-PHONE = {"width": 390, "height": 844}
-BUSY = 180_000  # milliseconds in which a page opens on a busy machine
-DESK = {"width": 1280, "height": 900}
 
 
 class Page(HTMLParser):
@@ -106,21 +101,6 @@ def test_no_style_sheet_fetches_from_elsewhere():
                 if external.search(s.read_text("utf-8"))]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """Debian's Chromium, started once."""
-    programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    if not any(programs):
-        pytest.skip("no Chromium on this machine: the pages were not opened in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        program = next(filter(None, programs))
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture(scope="module", params=OPENED, ids=lambda page: page.stem)
 def opened(request, browser):
     """A page opened from disk without a network, its formulas set; and what went wrong."""
@@ -138,22 +118,6 @@ def opened(request, browser):
     page.evaluate("window.MathJax?.startup?.promise")
     yield page, requests, errors
     context.close()
-
-
-def violations(page, rules=None):
-    """Run axe-core in the page, all rules or some; return its findings as readable lines."""
-    script = importlib.resources.files("axe_playwright_python") / "axe.min.js"
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(script.read_text("utf-8"))
-    options = {"resultTypes": ["violations"], "selectors": False}
-    options |= {"runOnly": rules} if rules else {}
-    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
-    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
-
-
-def choose_theme(page, theme):
-    """Switch between light and dark as the page's own button does."""
-    page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
 
 
 def test_an_opened_page_asks_no_server_for_anything(opened):
@@ -206,14 +170,6 @@ def test_an_opened_page_fits_a_phone(opened):
     width = page.evaluate("document.documentElement.scrollWidth")
     page.set_viewport_size(DESK)
     assert width <= PHONE["width"]
-
-
-def open_page(browser, address, until="load"):
-    """Open a page without a network; until="domcontentloaded" does not wait for its formulas."""
-    page = browser.new_context(viewport=DESK, offline=True).new_page()
-    page.set_default_timeout(BUSY)
-    page.goto(address, wait_until=until)
-    return page
 
 
 def test_the_search_works_from_disk(browser):

@@ -1,8 +1,8 @@
 """No number with a unit is typed into the prose: roles print it, or a reason is given.
 
-Looked at are the text of all pages and the captions of their figures. Exercises state their own
-numbers, and a paper's may be quoted beside its citation. What else is typed stands in
-tests/plain_numbers.toml, with the reason.
+Looked at are the text of all pages, and the captions and alternative texts of their figures.
+Exercises state their own numbers, and a paper's may be quoted beside its citation. What else is
+typed stands in tests/plain_numbers.toml, with the reason.
 """
 
 import json
@@ -44,9 +44,10 @@ def texts(path):
     cells = json.loads(path.read_text("utf-8"))["cells"]
     found = {}
     for cell in cells:
-        figure = cell["metadata"].get("mystnb", {}).get("figure", {})
+        shown = cell["metadata"].get("mystnb", {})
+        about = [shown.get("figure", {}).get("caption", ""), shown.get("image", {}).get("alt", "")]
         markdown = cell["cell_type"] == "markdown"
-        found[cell["id"]] = "".join(cell["source"]) if markdown else figure.get("caption", "")
+        found[cell["id"]] = "".join(cell["source"]) if markdown else "\n\n".join(about)
     return found
 
 

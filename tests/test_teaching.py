@@ -1,5 +1,8 @@
 """The page for teachers: counted reading times, and the numbers of the exam."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch.distributions import InverseGamma, Normal, kl_divergence
@@ -27,6 +30,16 @@ def test_the_minutes_of_a_section_count_words_equations_figures_and_visible_code
     assert (opening, first) == ("Opening", "First")
     assert a == pytest.approx(242 / 120)
     assert b == pytest.approx(243 / 120 + 1 + 2 + 1)  # words and $$ x $$, equation, code, figure
+
+
+def test_the_exam_says_what_each_exercise_takes_and_gives_a_point_a_minute():
+    page = (Path(__file__).parent.parent / "book" / "teaching.md").read_text("utf-8")
+    exercises = re.findall(
+        r"{exercise}.*\((\d+) points\)\n:label: exam-.*\n{effort}`[123], (\d+), pencil`", page
+    )
+    assert len(exercises) == page.count(":label: exam-")
+    assert all(points == minutes for points, minutes in exercises)
+    assert sum(int(minutes) for _, minutes in exercises) == 90
 
 
 def test_a_chapter_of_parts_is_counted_by_their_sections():

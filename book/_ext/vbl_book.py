@@ -35,6 +35,17 @@ def hide_dead_buttons(app, config):
     if not known:
         options["launch_buttons"] = {}
         options.pop("repository_url", None)
+    elif not config.vbl_pages_branch:
+        options["launch_buttons"] = {**options["launch_buttons"], "colab_url": ""}
+
+
+def launch_full_edition(app, pagename, templatename, context, doctree):
+    """Let the button for Colab open a chapter's plain notebook, as the download button does."""
+    plain = f"/blob/{app.config.vbl_pages_branch}/_sources/{pagename}.ipynb"
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button.get("text") == "Colab":
+                button["url"] = re.sub(r"/blob/.*", plain, button["url"])
 
 
 def set_substitutions(app, config):
@@ -103,12 +114,15 @@ def setup(app):
     app.setup_extension("vbl_numbers")
     app.setup_extension("vbl_quiz")
     app.setup_extension("vbl_answers")
+    app.setup_extension("vbl_laboratory")
     app.setup_extension("vbl_notebooks")
+    app.add_config_value("vbl_pages_branch", "", "html", str)
     app.connect("config-inited", use_local_assets)
     app.connect("config-inited", set_substitutions)
     app.connect("config-inited", hide_dead_buttons, priority=600)
     app.connect("builder-inited", merge_single_page_visitors)
     app.connect("env-updated", write_in_parallel)
+    app.connect("html-page-context", launch_full_edition, priority=900)
     app.connect("html-page-context", clean_scripts, priority=900)
     app.connect("html-page-context", clean_body, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -377,7 +377,28 @@ class Info:
         print(*(machine_lines() if machine else model_lines(load(_weights(self.model)))), sep="\n")
 
 
-Command = Train | Restore | Evaluate | Reproduce | Data | Info
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a model as a script that the laboratory of the book's pages runs, without a server.
+    $ vbl export virnet-photo --page virnet-photo.js
+
+    Attributes:
+        model: A checkpoint, a .safetensors file or the folder of a run.
+        page: The script.
+    """
+
+    model: Annotated[Positional[str], arg(metavar="MODEL")]
+    page: Annotated[Path, arg(metavar="FILE")]
+
+    def run(self) -> None:
+        """Write the script and say how large it is."""
+        from vbl.models.page import export_page
+
+        size = export_page(_weights(self.model), self.page)
+        print(f"{self.page}: {size / 1e6:.2f} MB")
+
+
+Command = Train | Restore | Evaluate | Reproduce | Data | Info | Export
 
 
 def _check_device(command: str, device: str | None) -> None:

@@ -117,14 +117,25 @@ def demosaic(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
     return torch.stack(channels, 1)
 
 
+def stages(raw: Float[Tensor, "b 1 h w"]) -> dict[str, Float[Tensor, "b 3 h w"]]:
+    """The image after each stage of the camera's processing, by the stage's name.
+
+    From RGGB mosaics in [0, 1]: demosaiced; white-balanced and mixed by the colour matrix, both in
+    linear light; through the transfer curve and rounded to 8 bits, which is `develop`'s.
+    """
+    rgb = demosaic(raw)
+    balanced = (rgb * _per_channel(WHITE_BALANCE, raw)).clamp(0, 1)
+    light = _recolour(balanced, constant(COLOUR_MATRIX, raw)).clamp(0, 1)
+    file = (linear_to_srgb(light) * 255).round() / 255
+    return {"demosaiced": rgb, "colours mixed": light, "gamma, 8 bits": file}
+
+
 def develop(raw: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
     """The camera's processing: demosaic, white balance, colour matrix, transfer curve, 8 bits.
 
     From RGGB mosaics in [0, 1] to RGB images in [0, 1], multiples of 1/255.
     """
-    rgb = demosaic(raw) * _per_channel(WHITE_BALANCE, raw)
-    light = _recolour(rgb.clamp(0, 1), constant(COLOUR_MATRIX, raw)).clamp(0, 1)
-    return (linear_to_srgb(light) * 255).round() / 255
+    return stages(raw)["gamma, 8 bits"]
 
 
 def camera(

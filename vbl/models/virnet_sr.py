@@ -208,7 +208,7 @@ class VIRNetSR(nn.Module):
         """
         inferred = inferred or self.infer(y)
         given = inferred.detach() if self.config.gradient == "stop" else inferred
-        numbers = self._conditioning(given)
+        numbers = self.conditioning(given)
         if self.config.upsampling == "nearest":
             base = F.interpolate(y, scale_factor=self.config.scale, mode="nearest")
             residual = self.restorer(append_constants(base, numbers))
@@ -222,7 +222,7 @@ class VIRNetSR(nn.Module):
     def _grid(self) -> str:
         return "direct" if self.config.sampling == "direct" else "centred"
 
-    def _conditioning(self, given: Inferred) -> Tensor:
+    def conditioning(self, given: Inferred) -> Tensor:
         """The extra inputs of RNet, (B, 0, 1, 3 or 4)."""
         which = self.config.conditioning
         eta = given.eta / self.config.scale**2  # of the order of 1, as the pixels

@@ -145,6 +145,7 @@ QUESTIONS = {
             "with one colour where three share the map": lambda: 1 / math.sqrt(2 * 17**2),
             "for the variance and not its root": lambda: math.sqrt(2 / (3 * 17**2)),
             "if each convolution added three pixels, not two": lambda: 1 / math.sqrt(2 * 3 * 24**2),
+            "in per cent; a fraction is asked for": lambda: 100 / math.sqrt(2 * 3 * 17**2),
         },
     ),
     "ex-floor": Question(

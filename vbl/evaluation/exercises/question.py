@@ -60,9 +60,16 @@ class Question:
         if apart[likely] <= self.tolerance:
             return Verdict(False, f"Not yet. This is what comes out {likely}.")
         if errors.numel() == 1:
-            return Verdict(False, f"Not yet. It is too {_direction(given[0], right[0])}.")
+            direction = _direction(given[0], right[0])
+            if errors.max() <= 4 * self.tolerance:
+                return Verdict(False, f"Nearly. It is a little too {direction}: keep more digits.")
+            return Verdict(False, f"Not yet. It is too {direction}.")
         near = (errors <= self.tolerance).sum()
         return Verdict(False, f"Not yet. {near} of {errors.numel()} values are right.")
+
+    def solution(self) -> Any:
+        """A right answer, as a reader would give it."""
+        return self.answer() if self.tries is None else self.answer
 
     def values(self, compute: Callable[..., Any]) -> list[Tensor]:
         """What `answer`, a mistake or a reader's function gives for each of the tries."""
@@ -110,6 +117,10 @@ class Design:
             return Verdict(False, f"Not yet. This is what comes out {likely}.")
         return Verdict(False, f"Not yet. {met.sum()} of {met.numel()} demands are met.")
 
+    def solution(self) -> Callable[..., Any]:
+        """A right answer."""
+        return self.example
+
     def _scores(self, answer: Any) -> Tensor:
         if not callable(answer):
             raise UnusableAnswer(f"expected a function, got {_kind(answer)}")
@@ -134,6 +145,10 @@ class Choice:
     def options(self) -> list[str]:
         """All phrases, in alphabetical order."""
         return sorted([self.right, *self.wrong])
+
+    def solution(self) -> str:
+        """The right phrase."""
+        return self.right
 
     def judge(self, answer: Any) -> Verdict:
         """The verdict on a phrase."""

@@ -1,0 +1,33 @@
+"""Opening the built pages in a browser, without a network."""
+
+import importlib.resources
+from pathlib import Path
+
+SITE = Path(__file__).parent.parent / "_build" / "html"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+BUSY = 180_000  # milliseconds in which a page opens on a busy machine
+
+
+def violations(page, rules=None):
+    """Run axe-core in the page, all rules or some; return its findings as readable lines."""
+    script = importlib.resources.files("axe_playwright_python") / "axe.min.js"
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(script.read_text("utf-8"))
+    options = {"resultTypes": ["violations"], "selectors": False}
+    options |= {"runOnly": rules} if rules else {}
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+def choose_theme(page, theme):
+    """Switch between light and dark as the page's own button does."""
+    page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+
+
+def open_page(browser, address, until="load"):
+    """Open a page without a network; until="domcontentloaded" does not wait for its formulas."""
+    page = browser.new_context(viewport=DESK, offline=True).new_page()
+    page.set_default_timeout(BUSY)
+    page.goto(address, wait_until=until)
+    return page
