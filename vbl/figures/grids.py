@@ -32,7 +32,8 @@ def show_grid(
     columns = max((len(row) for row in rows.values()), default=0)
     if not columns:
         raise ValueError("rows: expected at least one picture")
-    size = (7.2, 7.2 / columns * len(rows) + 0.3)
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
+    size = (7.2, 7 / columns * len(rows) + 0.25 * lines)
     figure = figure or plt.figure(figsize=size)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     colours = {} if top is None else {"cmap": NOISE_COLOURS, "vmin": 0, "vmax": top}
