@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from vbl.degradations import virnet_test_kernels
-from vbl.figures import Explore, LiveTerms, plots
+from vbl.figures import Explore, LiveTerms, as_blocks, plots, show_grid
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,33 @@ def test_panels_have_labels_with_units():
     assert maps.axes[-1].get_ylabel() == "noise std (of 255)"
     profile = plots.noise_profile({"white": (noise() + 0.1 * (noise().flip(-1) - 0.5), noise())})
     assert all(ax.get_xlabel() and ax.get_ylabel() for ax in profile.axes)
+    answers = {"width (pixels)": (torch.arange(5.0), torch.arange(5.0))}
+    (ax,) = plots.against_truth(answers, limits={"width (pixels)": (0, 5)}).axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("true", "inferred")
+    assert ax.get_xlim() == ax.get_ylim() == (0, 5)
+
+
+def test_a_grid_has_its_labels_and_one_scale_for_maps_if_asked():
+    rows = {"pictures": [noise()[0], noise()], "maps": [noise(c=1), noise(c=1) / 2]}
+    axes = show_grid(rows, titles=["first", "second"]).axes
+    assert [ax.get_title() for ax in axes[:2]] == ["first", "second"]
+    assert [axes[0].get_ylabel(), axes[2].get_ylabel()] == ["pictures", "maps"]
+    own = [ax.images[0].get_clim() for ax in axes[2:]]
+    shared = [ax.images[0].get_clim() for ax in show_grid(rows, top=0.5).axes[2:]]
+    assert own[0][1] == pytest.approx(2 * own[1][1], rel=1e-4) and shared == [(0, 0.5)] * 2
+
+
+def test_a_grid_refuses_no_pictures_and_other_shapes():
+    with pytest.raises(ValueError, match="at least one picture"):
+        show_grid({})
+    with pytest.raises(ValueError, match=r"1 or 3 channels, got \(2, 3, 60, 80\)"):
+        show_grid({"a": [noise().expand(2, -1, -1, -1)]})
+
+
+def test_blocks_keep_every_pixel():
+    image = noise(4, 5)
+    assert as_blocks(image, 3).shape == (1, 3, 12, 15)
+    assert as_blocks(image, 3)[..., 1::3, 2::3].equal(image)
 
 
 def line(level):

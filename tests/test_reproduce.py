@@ -244,6 +244,12 @@ def page(table, tmp_path, monkeypatch):
     return build
 
 
+@pytest.mark.parametrize("name", [name for name in TABLES if TABLES[name].paper])
+def test_every_method_of_a_paper_that_is_shown_is_explained(name):
+    theirs = {row.method.rstrip("*") for row in compare(name).rows if not row.ours}
+    assert theirs - {"Bicubic", "JPEG"} <= set(vbl_tables.METHODS)
+
+
 @pytest.mark.slow
 def test_a_paper_table_has_a_caption_header_cells_and_marks_our_rows(page):
     run(page.results, models=["input", "halves"])
@@ -253,6 +259,10 @@ def test_a_paper_table_has_a_caption_header_cells_and_marks_our_rows(page):
     assert "Kodak24" not in html
     assert re.search(r'<th class="stub"><p>FFDNet\*</p></th>\s*<td><p>33.87</p></td>', html)
     assert re.search(r'<th class="stub"><p>ours: input</p></th>\s*<td><p>24\.', html)
+    marked = re.findall(r'<tr class="[^"]*vbl-ours[^"]*"><th class="stub"><p>(.*?)</p>', html)
+    assert sorted(marked) == ["ours: halves", "ours: input"]
+    assert re.search(r"<caption>.* \*: told the noise level\.", html)
+    assert re.search(r"S2S</strong>: Self2Self: ", html)
     assert re.search(r"halves</strong>: ship scale.*; measured \d{4}-.* CPU cores", html)
 
 

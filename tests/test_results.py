@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from vbl.evaluation import load_result, results, save_result, scores_by_seed
+from vbl.evaluation import load_result, paired_changes, results, save_result, study_scores
 from vbl.evaluation.results import machine, provenance
 from vbl.utils import DATA
 
@@ -89,8 +89,8 @@ def test_every_result_that_ships_says_how_it_came_to_be():
         assert all({"command", "versions", "date", "machine"} <= set(entry) for entry in entries)
 
 
-def test_scores_of_a_study_are_by_seed_or_refused():
-    found = scores_by_seed("study-denoising", "bound", "25")
-    assert list(found) == [0, 1, 2] and all(29 < psnr < 31 for psnr in found.values())
-    with pytest.raises(ValueError, match="no training 'bond' with a score '25'"):
-        scores_by_seed("study-denoising", "bond", "25")
+def test_a_study_is_compared_seed_by_seed():
+    scores = study_scores("study-denoising")
+    assert set(scores["bound"]) == {0, 1, 2}
+    some = {"a": {0: {"psnr": 30.0}, 2: {"psnr": 31.0}}, "b": {2: {"psnr": 30.5}, 1: {}}}
+    assert paired_changes(some, "a", "b", "psnr") == [0.5]

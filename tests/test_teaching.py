@@ -42,6 +42,14 @@ def test_the_exam_says_what_each_exercise_takes_and_gives_a_point_a_minute():
     assert sum(int(minutes) for _, minutes in exercises) == 90
 
 
+def test_a_chapter_of_parts_is_counted_by_their_sections():
+    text = "# Title\n\n## Part one: a\n\n### First\n\nWords\n\n#### Deeper\n\nmore"
+    after = "## Part two: b\n\n### Second\n\nwords\n\n## Whole\n\n### Not counted\n\nwords"
+    chapter = {"cells": [_cell("markdown", text), _cell("markdown", after)]}
+    titles = [title for title, _ in sections(chapter)]
+    assert titles == ["Opening", "First", "Second", "Whole"]
+
+
 def test_the_answers_of_the_exam():
     pixel = torch.tensor([10.0, 11, 9, 10, 12, 10, 11, 9, 80])
     assert (pixel.mean(), pixel.median(), pixel[:8].mean()) == (18, 10, 10.25)

@@ -61,7 +61,15 @@ class LibraryDirective(SphinxDirective):
         return parent.children
 
 
+def without_arguments(app, what, name, found, options, signature, returns):
+    """Document a command by its attributes: its signature is what the parser of arguments needs."""
+    if what == "class" and name.startswith("vbl.cli.commands."):
+        return "", None
+    return None
+
+
 def setup(app):
     """Register the directive."""
     app.add_directive("library", LibraryDirective)
+    app.connect("autodoc-process-signature", without_arguments)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,8 +17,11 @@ UNREAD = ("Exercises", "Further reading")
 
 
 def sections(notebook):
-    """Yield title and minutes of each section of a notebook, in order; those to read only."""
-    found = [["Opening", 0.0]]
+    """Return title and minutes of each section of a notebook, in order; those to read only.
+
+    In a chapter of parts ("## Part one: ...") the sections are those of the next level.
+    """
+    found, parts = [["Opening", 0.0]], False
     for cell in notebook["cells"]:
         text, tags = "".join(cell["source"]), cell["metadata"].get("tags", [])
         if "remove-cell" in tags:
@@ -28,8 +31,10 @@ def sections(notebook):
             found[-1][1] += 0 if folded else len(text.splitlines()) / LINES_A_MINUTE
             found[-1][1] += "figure" in cell["metadata"].get("mystnb", {})
             continue
-        for title, prose in re.findall(r"(?:^|\n)## (.+)|((?:(?!\n## )[\s\S])+)", text):
-            if title:
+        for title, prose in re.findall(r"(?:^|\n)(#{2,3} .+)|((?:(?!\n#{2,3} )[\s\S])+)", text):
+            level, _, title = title.partition(" ")
+            parts = title.startswith("Part ") if level == "##" else parts
+            if level == "##" or (level and parts):
                 found.append([title, 0.0])
             found[-1][1] += len(prose.split()) / WORDS_A_MINUTE + prose.count("$$") / 2
     return [(title, minutes) for title, minutes in found if title not in UNREAD and minutes]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ SOURCES = {  # of the papers' values, by the start of a file's name
     "ludvae": ("LUD-VAE", "zheng2023ludvae"),
     "vbdeblur": ("VBDeblurNet", "wang2021vbdeblurnet"),
 }
+METHODS = tomllib.loads((PAPERS / "methods.toml").read_text("utf-8"))
 COSTS = Path(__file__).parents[2] / "data" / "results" / "chapter_costs.json"
 FLOPS = COSTS.with_name("benchmark-flops.json")
 TRAINED = {  # by the section "Train it yourself" of a chapter
@@ -111,13 +113,25 @@ def table_lines(name, rows, columns, metric):
     """
     beside = any(not row.ours for row in rows)
     heads = [f"{dataset}, {readable(case)}" for dataset, case in columns]
-    lines = [f":::{{list-table}} {title(name, beside)}{METRICS[metric][0]}."]
+    told = r" \*: told the noise level." if any("*" in row.method for row in rows) else ""
+    lines = [f":::{{list-table}} {title(name, beside)}{METRICS[metric][0]}.{told}"]
     lines += [":header-rows: 1", ":stub-columns: 1", "", *list_row("Method", heads)]
     for row in rows:
         method = f"{'ours: ' if row.ours and beside else ''}{row.method}".replace("*", r"\*")
         lines += list_row(method, [cell(row.values.get(column), metric) for column in columns])
     origins = [origin(row) for row in rows if row.ours]
-    return [*lines, ":::", "", ":::{dropdown} How our rows were measured", *origins, ":::"]
+    theirs = list(filter(None, [described(row) for row in rows if not row.ours]))
+    head = "The methods, and how our rows were measured" if theirs else "How our rows were measured"
+    return [*lines, ":::", "", f":::{{dropdown}} {head}", *theirs, *origins, ":::"]
+
+
+def highlight(box, rows):
+    """Give our rows of a parsed table, which also has rows of a paper, the class `vbl-ours`."""
+    if all(row.ours for row in rows):
+        return
+    (body,) = box.findall(nodes.tbody)
+    for row, line in zip(rows, body.children, strict=True):
+        line["classes"] += ["vbl-ours"] * row.ours
 
 
 def readable(case):
@@ -153,6 +167,12 @@ def cell(values, metric):
     return format(values[metric], METRICS[metric][1]) if values and metric in values else "–"
 
 
+def described(row):
+    """Return a method of the papers in a line, as an item of a list; None if it is not known."""
+    about = METHODS.get(row.method.rstrip("*"))
+    return about and f"- **{row.method.replace('*', '')}**: {about}."
+
+
 def origin(row):
     """Return how one of our rows came to be, as an item of a list."""
     about = row.about
@@ -162,7 +182,7 @@ def origin(row):
     return f"- **{row.method}**: {trained}{size}; {measured}, with `{about['command']}`."
 
 
-class PaperTableDirective(MarkdownDirective):
+class PaperTableDirective(SphinxDirective):
     """``{paper-table} virnet-table-2`` prints a paper's rows and ours, those that have the metric.
 
     ``:metric:`` is a key of `vbl.evaluation.reproduce.METRICS` and "psnr" by default; what a method
@@ -176,8 +196,19 @@ class PaperTableDirective(MarkdownDirective):
         "sets": lambda text: [name.strip() for name in text.split(",")],
     }
 
-    def lines(self):
-        """Return the table, or a warning (an error of the build) when nothing of ours is kept."""
+    def run(self):
+        """Parse the table and mark our rows."""
+        rows, columns, metric = self.found()
+        if not rows:
+            return []
+        box = nodes.container()
+        lines = table_lines(self.arguments[0], rows, columns, metric)
+        self.state.nested_parse(StringList(lines, source=self.env.docname), 0, box)
+        highlight(box, rows)
+        return box.children
+
+    def found(self):
+        """Return rows, columns and metric; a warning (an error of the build) if none is ours."""
         name, metric = self.arguments[0], self.options.get("metric", "psnr")
         try:
             comparison = compare(name)
@@ -190,8 +221,8 @@ class PaperTableDirective(MarkdownDirective):
         if not any(row.ours for row in rows):
             where, missing = (self.env.docname, self.lineno), f"no result {name!r}, {metric}"
             LOGGER.warning("%s: run `vbl reproduce %s`", missing, name, location=where)
-            return []
-        return table_lines(name, rows, columns, metric)
+            return [], columns, metric
+        return rows, columns, metric
 
     def note_sources(self, name):
         """Render the page again whenever a number has changed."""

@@ -5,5 +5,6 @@ from vbl.evaluation.ledger import ledger
 from vbl.evaluation.metrics import CONVENTIONS, psnr, registered, ssim
 from vbl.evaluation.protocols import PROTOCOLS
 from vbl.evaluation.reproduce import compare, paper_values, reproduce
-from vbl.evaluation.results import load_result, save_result, scores_by_seed
+from vbl.evaluation.results import load_result, save_result
+from vbl.evaluation.studies import paired_changes, study_scores
 from vbl.evaluation.tables import TABLES

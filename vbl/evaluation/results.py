@@ -77,25 +77,6 @@ def load_result(name: str, *, folder: Path | None = None) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))
 
 
-def scores_by_seed(study: str, variation: str, score: str) -> dict[int, float]:
-    """One score of a variation of a study, for each seed it was trained with.
-
-    Args:
-        study: A result of ``benchmarks/studies.py``, as "study-denoising".
-        variation: Which of its trainings.
-        score: Which of their scores.
-
-    Raises:
-        FileNotFoundError: When there is no such study.
-        ValueError: When the study has no such variation or score.
-    """
-    rows = [row for row in load_result(study)["rows"] if row["variation"] == variation]
-    found = {row["seed"]: row["scores"][score] for row in rows if score in row["scores"]}
-    if not found:
-        raise ValueError(f"{study}: no training {variation!r} with a score {score!r}")
-    return dict(sorted(found.items()))
-
-
 def own_folder() -> Path:
     """Where results are written: data/results of the checkout, else of the current folder."""
     return Path.cwd() / "data" / "results" if INSTALLED else FOLDER

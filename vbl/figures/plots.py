@@ -207,6 +207,25 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     return figure
 
 
+def against_truth(
+    panels: Mapping[str, tuple[Tensor, Tensor]], *, limits: Mapping[str, tuple[float, float]]
+) -> Figure:
+    """What was inferred against what is true, a panel for each quantity, on equal axes.
+
+    Args:
+        panels: Title, with the unit, to the true and the inferred values, both (N,).
+        limits: Title to the ends of both axes.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(7.2, 2.8), squeeze=False)
+    for ax, (title, (true, inferred)) in zip(axes[0], panels.items(), strict=True):
+        ends = limits[title]
+        ax.plot(ends, ends, "k:", lw=1)
+        ax.scatter(true.cpu(), inferred.cpu(), s=9, color=PALETTE[0])
+        ax.set(title=title, xlabel="true", xlim=ends, ylim=ends, aspect="equal")
+    axes[0, 0].set_ylabel("inferred")
+    return figure
+
+
 def training_terms(
     history: Sequence[Mapping[str, Any]],
     pixels: int = 1,

@@ -11,9 +11,12 @@ class VblPart {
     this.file = make("input", { type: "file", accept: "image/*", class: "lab-file", tabindex: -1,
       "aria-label": "A photograph", onchange: () => this.take(this.file.files[0]) });
     this.chosen = make("p", { class: "lab-chosen" });
+    const again = button("The same photograph", () => this.try(() => this.open(VblPart.photograph)), { hidden: true });
+    document.addEventListener("lab-photograph", () => again.hidden = VblPart.photograph === this.photo);
     this.source = make("div", { class: "lab-source" },
       button("Try the sample", () => this.try(() => this.openSample())),
       button("Open a photograph", () => this.file.click()),
+      again,
       this.file,
       make("span", {}, "or drop or paste one here. It stays in this page."));
     this.status = make("p", { role: "status", "aria-live": "polite", class: "lab-status" });
@@ -58,6 +61,7 @@ class VblPart {
       if (count > 1) photo.notes.push(`Of ${count} files this is the first.`);
       VblPart.photograph = photo;
       await this.open(photo);
+      document.dispatchEvent(new CustomEvent("lab-photograph"));
     });
   }
 
