@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 
 import pytest
 import tiny_runs
@@ -13,10 +12,9 @@ from vbl.cli.printing import first_test
 from vbl.evaluation import PROTOCOLS
 from vbl.evaluation.protocols import choose_protocol
 from vbl.images import CATALOG, open_folder
-from vbl.models import checkpoints, supervised
+from vbl.models import checkpoints
 from vbl.recipes.queue import Job
-from vbl.training import fit, shipping
-from vbl.training.averaging import average
+from vbl.training import shipping
 from vbl.training.shipping import readme, ship, train_queue, waiting
 
 
@@ -71,33 +69,6 @@ def test_what_has_the_size_of_a_paper_ships_in_half_the_bits(workshop, monkeypat
     assert index["large"]["bytes"] < index["second"]["bytes"]
     small, large = (checkpoints.load(name).state_dict() for name in ("second", "large"))
     assert all(torch.equal(large[name], small[name].half().float()) for name in small)
-
-
-def test_the_mean_of_two_trainings_ships_with_their_shares(workshop):
-    runs = [workshop / "a", workshop / "b"]
-    for seed, folder in enumerate(runs):
-        fit(tiny_runs.TINY, preset="quick", folder=folder, data=workshop / "pictures", seed=seed)
-    average({runs[0]: 3, runs[1]: 1}, workshop / "mean")
-    states = [checkpoints.load_weights(run / "weights.safetensors").state_dict() for run in runs]
-    ship(workshop / "mean", "first")
-    for name, found in checkpoints.load("first").state_dict().items():
-        torch.testing.assert_close(found, 0.75 * states[0][name] + 0.25 * states[1][name])
-    told = checkpoints.index()["first"]["averaged"]
-    assert [(run["share"], run["seed"]) for run in told] == [(0.75, 0), (0.25, 1)]
-    assert f"{tiny_runs.STEPS} and {tiny_runs.STEPS} x" in readme()
-
-
-def test_a_mean_needs_shares_and_one_kind_of_model(workshop):
-    with pytest.raises(ValueError, match="expected positive shares"):
-        average({workshop / "a": 0.0}, workshop / "mean")
-    fit(tiny_runs.TINY, preset="quick", folder=workshop / "a", data=workshop / "pictures")
-    shutil.copytree(workshop / "a", workshop / "b")
-    path = workshop / "b" / "weights.safetensors"
-    other = supervised.Supervised(supervised.Config("ResUNet", {"widths": (4, 6), "blocks": 1}))
-    checkpoints.save_weights(path, other, {})
-    with pytest.raises(ValueError, match="another model than"):
-        average({workshop / "a": 1, workshop / "b": 1}, workshop / "mean")
-    assert not (workshop / "mean").exists()
 
 
 def test_what_is_not_finished_is_not_shipped(workshop):

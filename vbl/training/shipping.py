@@ -157,9 +157,8 @@ nothing from it. `NAME.jsonl` is the log of the training: one line for each logg
 |---|---|---|---|---|---|---|---|---|"""
 
 _TERMS = """
-Steps are given with the crops in each; weights that are the mean of several trainings have several
-numbers (`vbl.training.averaging`; the index has their shares). Minutes are wall time of the
-training on whatever machine did it; scores are mean PSNR under the convention the index names.
+Steps are given with the crops in each. Minutes are wall time of the training on whatever machine
+did it; scores are mean PSNR under the convention the index names.
 
 ## The pictures they were trained on
 
@@ -186,17 +185,15 @@ def score_text(score: Mapping[str, Any]) -> str:
 
 def _shipped_row(name: str, entry: Mapping[str, Any]) -> str:
     scores = "; ".join(map(score_text, entry["scores"]))
-    runs = entry.get("averaged", [entry])
-    steps = " and ".join(f"{run['steps']:,}" for run in runs)
     columns = (
         f"`{name}`",
         entry["why"],
         f"{entry['parameters']:,}",
         f"{entry['bytes'] / 2**20:.1f}",
         f"`{entry['data']}`",
-        f"{steps} x {entry['settings']['batch']}",
+        f"{entry['steps']:,} x {entry['settings']['batch']}",
         f"{entry['preset']}, seed {entry['seed']}",
-        f"{sum(run['seconds'] for run in runs) / 60:.0f}",
+        f"{entry['seconds'] / 60:.0f}",
         scores or f"validation {entry['validation_psnr']:.2f} dB",
     )
     return f"| {' | '.join(columns)} |"
