@@ -122,7 +122,7 @@ def test_a_training_run_can_be_spelled(command):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "Expected one of {train, restore, evaluate, reproduce, data, info}"),
+        ("", "Expected one of {train, adapt, restore, evaluate, reproduce, data, info, export}"),
         ("trian", "Unrecognized options: trian; Available subcommands: train"),
         ("train tiny --preste quick", "Perhaps you meant: --preset"),
         ("train tiny --seed x", "--seed: invalid literal for int()"),

@@ -322,7 +322,7 @@ def test_a_whole_photograph_is_restored_in_tiles_as_at_once(opened):
     with opened.expect_download() as download:
         button.click()
     with Image.open(download.value.path()) as file:
-        found = torch.from_numpy(np.array(file)).permute(2, 0, 1)[None] / 255
+        found = torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)[None] / 255
     expected = restore("virnet-photo", image / 255).image
     assert psnr(found, expected.clamp(0, 1)) > 58  # of which 8 bits alone cost all but a little
 

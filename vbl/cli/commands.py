@@ -123,6 +123,51 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adapt:
+    """Learn the noise of your camera from noisy and clean pictures, no pairs, and remove it.
+    $ vbl adapt noisy/ clean/ -o mycamera --minutes 30
+    $ vbl restore night.jpg --model mycamera
+
+    Attributes:
+        noisy: A folder of noisy pictures; ten or more are advised.
+        clean: A folder of clean pictures of anything; unless given, the book's photographs.
+        out: A new folder for the weights, a report (report.html) and the two runs.
+        minutes: For both trainings; it finds out how many steps they are worth here.
+        device: A GPU where there is one, unless given.
+        seed: Of the first weights and of everything drawn.
+        resume: Go on with what is in the folder.
+    """
+
+    noisy: Annotated[Positional[Path], arg(metavar="NOISY")]
+    clean: Annotated[Positional[Path | None], says("CLEAN")] = None
+    out: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+    minutes: Annotated[float, arg(metavar="X")] = 30.0
+    device: Device = None
+    seed: Annotated[int, arg(metavar="N")] = 0
+    resume: Flag = False
+
+    def run(self) -> int:
+        """Adapt; say what is doubtful, and how to use the result or to go on."""
+        _check_device("adapt", self.device)
+        from vbl.cli.adapt import adapt
+
+        options = {name: getattr(self, name) for name in ("minutes", "device", "seed", "resume")}
+        made = adapt(self.noisy, self.clean, self.out, **options)
+        for doubt in made.doubts:
+            print(doubt)
+        if made.weights is None:
+            print(
+                f"stopped; to go on, give the same line with --resume. The state is in {self.out}"
+            )
+            return INTERRUPTED
+        for name, value in made.measured.items():
+            print(f"{name}: {value:.2f}")
+        print(f"the report is {self.out / 'report.html'}. To restore a picture:")
+        print(f"  {shlex.join(['vbl', 'restore', 'PHOTO', '--model', str(made.weights)])}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Restore:
     """Restore photographs of any size, and show the noise that was inferred.
     $ vbl restore night.jpg -o out
@@ -398,7 +443,7 @@ class Export:
         print(f"{self.page}: {size / 1e6:.2f} MB")
 
 
-Command = Train | Restore | Evaluate | Reproduce | Data | Info | Export
+Command = Train | Adapt | Restore | Evaluate | Reproduce | Data | Info | Export
 
 
 def _check_device(command: str, device: str | None) -> None:

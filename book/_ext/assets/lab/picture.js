@@ -15,6 +15,20 @@ const vblPicture = (() => {
     return [];
   }
 
+  /* Whether a GIF has more than one picture. */
+  function gifMoves(bytes) {
+    const table = flags => flags & 0x80 ? 3 << (flags & 7) + 1 : 0;
+    let at = 13 + table(bytes[10]), pictures = 0;
+    while (pictures < 2 && (bytes[at] === 0x21 || bytes[at] === 0x2c)) {
+      const picture = bytes[at] === 0x2c;
+      pictures += picture;
+      at += picture ? 11 + table(bytes[at + 9]) : 2;
+      while (bytes[at]) at += bytes[at] + 1;
+      at += 1;
+    }
+    return pictures > 1;
+  }
+
   /* What the first bytes say: {refused} or {size, notes}. */
   function inspect(buffer) {
     const bytes = new Uint8Array(buffer), view = new DataView(buffer), notes = [];
@@ -45,7 +59,7 @@ const vblPicture = (() => {
       if (channels === 4) notes.push("Its four inks were converted to red, green and blue by the browser.");
     } else if (starts("GIF8") && bytes.length > 10) {
       size = [view.getUint16(8, true), view.getUint16(6, true)];
-      if (all().split("\x21\xf9\x04").length > 2) notes.push("It is animated: this is its first frame.");
+      if (gifMoves(bytes)) notes.push("It is animated: this is its first frame.");
     } else if (starts("RIFF") && text.includes("ANIM")) notes.push("It is animated: this is its first frame.");
     return { size, notes };
   }
