@@ -51,18 +51,6 @@ def test_an_article_is_what_a_printer_needs(monkeypatch, tmp_path):
     assert body.find("details").has_attr("open")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium."""
-    program = articles.chromium()
-    if program is None:
-        pytest.skip("needs Chromium")
-    with pdf.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
 def test_the_contents_get_the_numbers_of_pages(browser, tmp_path):
     text = '<p style="break-after: page">text</p>' * 3
     body = BeautifulSoup(PAGE.format(contents="", text=text), "html.parser").article

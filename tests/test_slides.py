@@ -105,19 +105,6 @@ def test_a_chapter_has_15_to_25_slides_that_need_no_network(made, name):
     assert all((made / address).is_file() for address in used)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    program = articles.chromium()
-    if program is None:
-        pytest.skip("needs Chromium")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
 @built
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHAPTERS)
