@@ -1,6 +1,8 @@
 """Opening the built pages in a browser, without a network."""
 
 import importlib.resources
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
 SITE = Path(__file__).parent.parent / "_build" / "html"
@@ -31,3 +33,21 @@ def open_page(browser, address, until="load"):
     page.set_default_timeout(BUSY)
     page.goto(address, wait_until=until)
     return page
+
+
+@contextmanager
+def watched(browser, path, until="load"):
+    """Open a page from disk without a network; yield it, what it asked for and its errors."""
+    context = browser.new_context(viewport=DESK, color_scheme="light", offline=True)
+    context.set_default_timeout(BUSY)
+    requests, errors = [], []
+    context.route(
+        re.compile("^(?!file:|data:|blob:)"),
+        lambda route: (requests.append(route.request.url), route.abort()),
+    )
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(path.as_uri(), wait_until=until)
+    page.add_style_tag(content="* { transition: none !important }")  # colours are read at once
+    yield page, requests, errors
+    context.close()

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from page_tools import BUSY, DESK, PHONE, SITE, choose_theme, violations
+from page_tools import BUSY, DESK, PHONE, SITE, choose_theme, violations, watched
 from picture_files import encoded, png, png16
 from PIL import Image
+from vbl_laboratory import PARTS as MODELS
 
 from vbl import load
 from vbl.cli.main import main
@@ -27,14 +28,6 @@ from vbl.restoration import restore
 
 LAB = Path(__file__).parent.parent / "book" / "_ext" / "assets" / "lab"
 PAGE = SITE / "laboratory.html"
-MODELS = {
-    "noise": "virnet-photo",
-    "fool": "virnet-denoise",
-    "blur": "virnet-sr-x2",
-    "code": "vdir-denoise",
-    "grain": "lud-vae-real",
-    "page": "vbdeblur-text",
-}
 PARTS = list(MODELS)
 RNG = np.random.default_rng(0)
 NOISY = RNG.integers(60, 200, (90, 120, 3), dtype=np.uint8)
@@ -62,21 +55,10 @@ def opened(browser):
     """The laboratory, opened from disk without a network; nothing may be asked for or fail."""
     if not PAGE.exists():
         pytest.skip("there is no _build/html/laboratory.html: run `make book` first")
-    context = browser.new_context(viewport=DESK, color_scheme="light", offline=True)
-    context.set_default_timeout(BUSY)
-    requests, errors = [], []
-    context.route(
-        re.compile("^(?!file:|data:|blob:)"),
-        lambda route: (requests.append(route.request.url), route.abort()),
-    )
-    page = context.new_page()
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(PAGE.as_uri(), wait_until="domcontentloaded")
-    page.add_style_tag(content="* { transition: none !important }")
-    yield page
-    assert not requests
-    assert not errors
-    context.close()
+    with watched(browser, PAGE, until="domcontentloaded") as (page, requests, errors):
+        yield page
+        assert not requests
+        assert not errors
 
 
 def part(page, name):

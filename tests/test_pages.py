@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from page_tools import BUSY, DESK, PHONE, SITE, choose_theme, open_page, violations
+from page_tools import BUSY, DESK, PHONE, SITE, choose_theme, open_page, violations, watched
 
 from vbl.evaluation.exercises import QUESTIONS, check
 
@@ -104,20 +104,9 @@ def test_no_style_sheet_fetches_from_elsewhere():
 @pytest.fixture(scope="module", params=OPENED, ids=lambda page: page.stem)
 def opened(request, browser):
     """A page opened from disk without a network, its formulas set; and what went wrong."""
-    context = browser.new_context(viewport=DESK, color_scheme="light", offline=True)
-    context.set_default_timeout(BUSY)
-    requests, errors = [], []
-    context.route(
-        re.compile("^(?!file:|data:|blob:)"),
-        lambda route: (requests.append(route.request.url), route.abort()),
-    )
-    page = context.new_page()
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(request.param.as_uri())
-    page.add_style_tag(content="* { transition: none !important }")  # colours are read at once
-    page.evaluate("window.MathJax?.startup?.promise")
-    yield page, requests, errors
-    context.close()
+    with watched(browser, request.param) as (page, requests, errors):
+        page.evaluate("window.MathJax?.startup?.promise")
+        yield page, requests, errors
 
 
 def test_an_opened_page_asks_no_server_for_anything(opened):
