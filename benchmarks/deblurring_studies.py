@@ -24,7 +24,6 @@ SEEN = 0.005  # from where on an entry of a kernel counts for the coverage
 
 
 def page(
-    seeds: int = 1,
     clip: Mapping[str, float] = SMALL.clip,
     lr: float = SMALL.lr,
     model: type[VBDeblurNet] = VBDeblurNet,
@@ -34,7 +33,7 @@ def page(
     config = replace(SMALL.config, **choices)
     preset = replace(SMALL, config=config, steps=STEPS, clip=clip, lr=lr)
     recipe = replace(VBDEBLUR_TEXT, model=model)
-    return Variation(recipe, preset, pictures=PAGES, seeds=seeds, data="text")
+    return Variation(recipe, preset, pictures=PAGES, data="text")
 
 
 def torchs_draw(zeta: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -63,21 +62,21 @@ DEBLUR_NET = {"width": 24, "blocks": 1, "scales": 3, "middle": 1, "shrink": 2}
 DEBLUR_NET = {"restorer": "DeblurNet", "options": DEBLUR_NET, "lr": 1e-3}
 
 DEBLURRING: dict[str, Variation] = {
-    "bound, told the kernel": page(3),
-    "MSE, told the kernel": page(3, trained=MSE),
-    "bound, told nothing": page(3, conditioning="nothing"),
-    "MSE, told nothing": page(3, conditioning="nothing", trained=MSE),
-    "MSE, told nothing, unit scale, no clip": page(3, conditioning="nothing", **PLAIN),
-    "MSE, told nothing, no clip": page(3, NO_CLIP, conditioning="nothing", trained=MSE),
-    "bound, told nothing, no clip": page(3, NO_CLIP, conditioning="nothing"),
+    "bound, told the kernel": page(),
+    "MSE, told the kernel": page(trained=MSE),
+    "bound, told nothing": page(conditioning="nothing"),
+    "MSE, told nothing": page(conditioning="nothing", trained=MSE),
+    "MSE, told nothing, unit scale, no clip": page(conditioning="nothing", **PLAIN),
+    "MSE, told nothing, no clip": page(clip=NO_CLIP, conditioning="nothing", trained=MSE),
+    "bound, told nothing, no clip": page(clip=NO_CLIP, conditioning="nothing"),
     "Kernel-Net of normalised features": page(
-        3, estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
+        estimator="KernelResNet", estimator_options={"widths": (16, 32, 48), "hidden": 256}
     ),
-    "likelihood teaches all": page(3, likelihood_trains="all"),
-    "gradient flows": page(3, gradient="flow"),
+    "likelihood teaches all": page(likelihood_trains="all"),
+    "gradient flows": page(gradient="flow"),
     "learned concentration": page(model=VBDeblurNetLearnedConcentration),
-    "Deblur-Net, bound": page(2, **DEBLUR_NET),
-    "Deblur-Net, MSE": page(2, trained=MSE, **DEBLUR_NET),
+    "Deblur-Net, bound": page(**DEBLUR_NET),
+    "Deblur-Net, MSE": page(trained=MSE, **DEBLUR_NET),
     **{
         f"c {c:.0e}, {gradient} gradient": taught_by_the_likelihood(c, gradient)
         for c in (5e3, 2e4, 5e4, 2e5)

@@ -41,11 +41,11 @@ WHITE, FAINT_WHITE = (10 / 255, 30 / 255), (1 / 255, 8 / 255)
 # What has it learned?
 
 
-def learned(recipe: Recipe = LUD_VAE_CORRELATED, seeds: int = 1, **choices: Any) -> Variation:
+def learned(recipe: Recipe = LUD_VAE_CORRELATED, **choices: Any) -> Variation:
     """A small LUD-VAE with some of its choices changed."""
     preset = recipe.presets["quick"]
     config = replace(preset.config, **{"annealed": STEPS * 3 // 10, **choices})
-    return Variation(recipe, replace(preset, config=config, steps=STEPS), seeds=seeds)
+    return Variation(recipe, replace(preset, config=config, steps=STEPS))
 
 
 def longer(**choices: Any) -> Variation:
@@ -54,14 +54,14 @@ def longer(**choices: Any) -> Variation:
     preset = replace(
         LUD_VAE_CORRELATED.presets["quick"], config=replace(config, **choices), steps=2000
     )
-    return Variation(LUD_VAE_CORRELATED, preset, seeds=1)
+    return Variation(LUD_VAE_CORRELATED, preset)
 
 
 def aware(neighbours: int) -> Variation:
     """A quarter of the training of the network that ships, with a posterior of some reach."""
     preset = LUD_VAE_CORRELATED.presets["ship"]
     config = replace(preset.config, neighbours=neighbours, annealed=300)
-    return Variation(LUD_VAE_CORRELATED, replace(preset, config=config, steps=1500), seeds=3)
+    return Variation(LUD_VAE_CORRELATED, replace(preset, config=config, steps=1500))
 
 
 def hidden(std_x: float, std_y: float) -> Variation:
@@ -82,7 +82,7 @@ JPEG = replace(
 )
 
 LEARNED: dict[str, Variation] = {
-    "s 0.01": learned(seeds=3),
+    "s 0.01": learned(),
     "long": longer(),
     "long, prior told the content": longer(prior="content"),
     "long, standard prior": longer(prior="standard"),

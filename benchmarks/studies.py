@@ -48,8 +48,8 @@ def squared_error(eps0_sq: float, clip: Mapping[str, float]) -> Preset:
 
 
 def ablation(**choices: Any) -> Variation:
-    """One choice changed; two seeds tell its effect from luck, if it is not small."""
-    return Variation(VIRNET_DENOISE, bound(**choices), seeds=2)
+    """One choice changed."""
+    return Variation(VIRNET_DENOISE, bound(**choices))
 
 
 BOUND = Variation(VIRNET_DENOISE, bound())
@@ -79,14 +79,14 @@ DENOISING: dict[str, Variation] = {
 }
 
 
-def blind(steps: int = 2000, widths: tuple[int, ...] = (4,), seeds: int = 2, **choices: Any):
+def blind(steps: int = 2000, widths: tuple[int, ...] = (4,), **choices: Any):
     """VIRNet's super-resolution by 4 with some of its choices changed.
 
     The smallest restorer will do where only the kernel is asked for: it does not teach KNet.
     """
     preset = VIRNET_SR_X4.presets["classroom"]
     config = replace(preset.config, widths=widths, blocks=1, **choices)
-    return Variation(VIRNET_SR_X4, replace(preset, config=config, steps=steps), seeds=seeds)
+    return Variation(VIRNET_SR_X4, replace(preset, config=config, steps=steps))
 
 
 KERNEL: dict[str, Variation] = {
@@ -98,12 +98,10 @@ KERNEL: dict[str, Variation] = {
 }
 
 FACTORISATION: dict[str, Variation] = {
-    f"told {what}": blind(1500, (32, 64), seeds=3, conditioning=what)
+    f"told {what}": blind(1500, (32, 64), conditioning=what)
     for what in ("nothing", "noise", "kernel", "both")
 }
-FACTORISATION["told nothing, twice as long"] = blind(
-    3000, (32, 64), seeds=1, conditioning="nothing"
-)
+FACTORISATION["told nothing, twice as long"] = blind(3000, (32, 64), conditioning="nothing")
 
 
 def mixed(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
@@ -126,20 +124,18 @@ MIXED: tuple[Callable[[Tensor, Any], Degraded], ...] = (
 MIXED_RECIPE = replace(VDIR_DENOISE, name="vdir-mixed", degrade=mixed)
 
 
-def coded(
-    recipe: Recipe = VDIR_DENOISE, steps: int = LATENT_STEPS, seeds: int = 3, **choices: Any
-) -> Variation:
+def coded(recipe: Recipe = VDIR_DENOISE, steps: int = LATENT_STEPS, **choices: Any) -> Variation:
     """VDIR's small network with some of its choices changed; nothing is known by default."""
     config = {"known": "nothing", "width": 16, "adversary_width": 16, "restorer": "ResUNet"}
     config |= {"options": {"widths": WIDTHS, "blocks": 1}, **choices}
     preset = Preset(config=vdir.Config(**config), steps=steps, clip=CLIP)
-    return Variation(recipe, preset, seeds=seeds)
+    return Variation(recipe, preset)
 
 
 NAIVE = {"conditioning": "nothing", "trained": ("clean image",)}
 # FFDNet has to learn the picture, not a residual, and takes longer
 FFDNET = {"restorer": "FFDNet", "options": {"width": 48, "depth": 8}}
-FFDNET |= {"steps": 4 * LATENT_STEPS, "seeds": 2}
+FFDNET |= {"steps": 4 * LATENT_STEPS}
 
 LATENT: dict[str, Variation] = {
     "told nothing": coded(**NAIVE),
@@ -155,15 +151,13 @@ LATENT: dict[str, Variation] = {
     "two stages": coded(known="noise", conditioning="estimate"),
     "FFDNet, two stages": coded(known="noise", conditioning="estimate", **FFDNET),
     "FFDNet, bound, estimation": coded(known="noise", **FFDNET),
-    "mixed, told nothing": coded(MIXED_RECIPE, seeds=2, **NAIVE),
-    "mixed, bound": coded(MIXED_RECIPE, seeds=2),
-    "camera, told nothing": coded(VDIR_REAL, seeds=2, **NAIVE),
-    "camera, bound": coded(VDIR_REAL, seeds=2),
-    "told nothing, four times as long": coded(steps=4 * LATENT_STEPS, seeds=1, **NAIVE),
-    "bound, learned b_y, four times as long": coded(
-        steps=4 * LATENT_STEPS, seeds=1, spread="learned"
-    ),
-    "bound, estimation, four times as long": coded(steps=4 * LATENT_STEPS, seeds=1, known="noise"),
+    "mixed, told nothing": coded(MIXED_RECIPE, **NAIVE),
+    "mixed, bound": coded(MIXED_RECIPE),
+    "camera, told nothing": coded(VDIR_REAL, **NAIVE),
+    "camera, bound": coded(VDIR_REAL),
+    "told nothing, four times as long": coded(steps=4 * LATENT_STEPS, **NAIVE),
+    "bound, learned b_y, four times as long": coded(steps=4 * LATENT_STEPS, spread="learned"),
+    "bound, estimation, four times as long": coded(steps=4 * LATENT_STEPS, known="noise"),
 }
 
 
@@ -237,7 +231,7 @@ def correlated_psnr(model: nn.Module, pictures: ImageSet) -> float:
 
 
 QUALITY: dict[str, Variation] = {
-    name: coded(VDIR_JPEG, 2 * LATENT_STEPS, seeds=2, channels=1, known="quality", detail=detail)
+    name: coded(VDIR_JPEG, 2 * LATENT_STEPS, channels=1, known="quality", detail=detail)
     for name, detail in (("as in the paper", 0.0), ("sees fine detail", DETAIL))
 }
 
@@ -271,8 +265,8 @@ def left(study: Mapping[str, Variation], rows: list[dict[str, Any]], seeds: int)
     """Names and seeds that have no row yet: first one seed of each, then the next."""
     done = {(row["variation"], row["seed"]) for row in rows}
     for seed in range(seeds):
-        for name, variation in study.items():
-            if seed < variation.seeds and (name, seed) not in done:
+        for name in study:
+            if (name, seed) not in done:
                 yield name, seed
 
 

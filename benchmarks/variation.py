@@ -18,13 +18,12 @@ EVERY_FOURTH = 4  # of CBSD68's pictures: 17 of them
 
 @dataclass(frozen=True)
 class Variation:
-    """One way to train, with as many seeds as asked for.
+    """One way to train.
 
     Attributes:
         recipe: What is trained.
         preset: At what size.
         pictures: Number of training pictures, or None for all.
-        seeds: At most so many.
         data: Name of the set it trains on.
         around: Context in which it trains.
     """
@@ -32,7 +31,6 @@ class Variation:
     recipe: Recipe
     preset: Preset
     pictures: int | None = None
-    seeds: int = 3
     data: str = "bsd397"
     around: Callable[[], AbstractContextManager] = nullcontext
 
