@@ -1,5 +1,6 @@
 """What each operation of PyTorch becomes in the table that a page executes."""
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
