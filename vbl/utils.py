@@ -10,14 +10,16 @@ import hashlib
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 _PACKAGE = Path(__file__).parent
 INSTALLED = (_PACKAGE / "data").is_dir()
@@ -165,3 +167,30 @@ class UnknownName(KeyError):
 def is_static() -> bool:
     """True while pages are rendered (VBL_STATIC=1): no live widgets, no progress bars."""
     return os.environ.get("VBL_STATIC") == "1"
+
+
+class _Lines:
+    """A text stream in which what replaces a line becomes a line of its own."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if line := text.strip("\r\n "):
+            self._stream.write(line + "\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def progress_bar(*args: Any, hidden: bool = False, **options: Any) -> tqdm:
+    """tqdm's bar on a terminal and in a notebook; a line a minute in a log.
+
+    Args:
+        *args: As for tqdm.
+        hidden: Show nothing; so it is while pages are rendered.
+        **options: As for tqdm.
+    """
+    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+        options |= {"file": _Lines(sys.stderr), "mininterval": 60, "maxinterval": 60, "ncols": 100}
+    return tqdm(*args, **options, disable=hidden or is_static())

@@ -20,7 +20,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from vbl.degradations import Degraded
 from vbl.evaluation.metrics import psnr, registered, ssim
@@ -30,7 +29,7 @@ from vbl.images.datasets import readable
 from vbl.models import Restoration
 from vbl.networks import placed
 from vbl.restoration import Method, find_method
-from vbl.utils import bf16_pays, find_device, is_static, keep_freed_memory
+from vbl.utils import bf16_pays, find_device, keep_freed_memory, progress_bar
 
 INFERRED = ("noise_correlation", "noise_level_ratio", "kernel_mse", "kernel_cosine")
 
@@ -124,12 +123,12 @@ def evaluate(
     if method.scale not in (None, scale or 1):
         raise ValueError(f"scale: {method.name} was made for {method.scale}, got {scale or 1}")
     rows: list[dict[str, Any]] = []
-    total, hidden = len(runs) * len(pictures), not progress or is_static()
+    total = len(runs) * len(pictures)
     keep_freed_memory()
     bf16, of_caller = bf16_pays(target), isinstance(model, nn.Module)
     with (
         placed(model, target, bf16=bf16) if of_caller else nullcontext(),
-        tqdm(desc=method.name, total=total, unit="image", disable=hidden) as bar,
+        progress_bar(desc=method.name, total=total, unit="image", hidden=not progress) as bar,
     ):
         for row in _scores(method, pictures, chosen, runs, target):
             rows.append(row)

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from vbl.figures.plots import training_terms
 from vbl.utils import is_static
 
+PAUSE = 600  # milliseconds for a frame of a film
+
 
 class Explore:
     """A figure with a slider for each of its arguments.
@@ -29,6 +31,8 @@ class Explore:
         caption: Shown below the figure.
         axes: Name of an argument (the slider's label, with underscores as spaces) to its values.
             The middle ones are shown first.
+        film: A button plays the values of the first axis; the last one is shown first. Nothing
+            moves before somebody presses it.
 
     Raises:
         ValueError: If there is no axis, or one is empty.
@@ -41,14 +45,20 @@ class Explore:
         alt: Callable[..., str],
         caption: str = "",
         axes: dict[str, Sequence],
+        film: bool = False,
     ):
         if not axes or not all(len(values) for values in axes.values()):
             raise ValueError(f"axes: expected at least one argument with values, got {axes!r}")
         self.draw, self.alt, self.caption = draw, alt, caption
         self.axes = {name: list(values) for name, values in axes.items()}
+        self.film = film
+        self._first = {name: len(values) // 2 for name, values in self.axes.items()}
+        if film:
+            name, values = next(iter(self.axes.items()))
+            self._first[name] = len(values) - 1
 
-    def _middle(self) -> dict:
-        return {name: values[len(values) // 2] for name, values in self.axes.items()}
+    def _shown_first(self) -> dict:
+        return {name: values[self._first[name]] for name, values in self.axes.items()}
 
     def _image(self, fmt: str, **values) -> bytes:
         figure, file = self.draw(**values), io.BytesIO()
@@ -57,7 +67,7 @@ class Explore:
         return file.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        text = {"text/plain": self.alt(**self._middle())}
+        text = {"text/plain": self.alt(**self._shown_first())}
         if is_static():
             return text | {"text/html": self.to_html()}
         return text | self._live()._repr_mimebundle_()
@@ -69,7 +79,7 @@ class Explore:
         sliders = {
             name: ipywidgets.SelectionSlider(
                 options=values,
-                value=values[len(values) // 2],
+                value=values[self._first[name]],
                 description=name.replace("_", " "),
                 style={"description_width": "initial"},
                 continuous_update=False,
@@ -85,7 +95,17 @@ class Explore:
             slider.observe(redraw, "value")
         redraw()
         note = ipywidgets.HTML(html.escape(self.caption))
-        return ipywidgets.VBox([*sliders.values(), picture, note])
+        return ipywidgets.VBox([*self._play(sliders), *sliders.values(), picture, note])
+
+    def _play(self, sliders: Mapping[str, Any]) -> list:
+        import ipywidgets
+
+        if not self.film:
+            return []
+        slider = next(iter(sliders.values()))
+        play = ipywidgets.Play(max=len(slider.options) - 1, interval=PAUSE)
+        ipywidgets.link((play, "value"), (slider, "index"))
+        return [play]
 
     def to_html(self) -> str:
         """The figure with all its frames as self-contained HTML."""
@@ -101,9 +121,9 @@ class Explore:
         # The same content gets the same id, so that two builds give the same page.
         content = "".join([self.caption, *alts, *frames]).encode()
         uid = "explore-" + hashlib.sha256(content).hexdigest()[:8]
-        first = combinations.index(self._middle())
+        first = combinations.index(self._shown_first())
         sliders = "".join(
-            _slider(f"{uid}-{i}", name, values)
+            _slider(f"{uid}-{i}", name, values, self._first[name])
             for i, (name, values) in enumerate(self.axes.items())
         )
         data = json.dumps({"frames": frames, "alts": alts, "values": _labels(self.axes)})
@@ -112,8 +132,10 @@ class Explore:
             image=frames[first],
             alt=html.escape(alts[first], quote=True),
             sliders=sliders,
+            play='<button type="button">Play</button>' if self.film else "",
             caption=html.escape(self.caption),
             data=data.replace("</", "<\\/"),
+            pause=PAUSE,
         )
 
 
@@ -121,19 +143,19 @@ def _labels(axes: dict[str, list]) -> list[list[str]]:
     return [[str(v) for v in values] for values in axes.values()]
 
 
-def _slider(uid: str, name: str, values: list) -> str:
-    middle, label = len(values) // 2, html.escape(name.replace("_", " "))
-    shown = html.escape(str(values[middle]), quote=True)
+def _slider(uid: str, name: str, values: list, first: int) -> str:
+    label = html.escape(name.replace("_", " "))
+    shown = html.escape(str(values[first]), quote=True)
     return (
         f'<div class="vbl-explore-axis"><label for="{uid}">{label}</label>'
-        f'<input type="range" id="{uid}" min="0" max="{len(values) - 1}" value="{middle}" '
+        f'<input type="range" id="{uid}" min="0" max="{len(values) - 1}" value="{first}" '
         f'aria-valuetext="{shown}"><output for="{uid}">{shown}</output></div>'
     )
 
 
 _PAGE = """<figure class="vbl-explore" id="{uid}">
 <img src="{image}" alt="{alt}">
-{sliders}
+{play}{sliders}
 <figcaption>{caption}</figcaption>
 </figure>
 <script>(() => {{
@@ -152,6 +174,20 @@ const update = () => {{
   image.alt = data.alts[frame];
 }};
 sliders.forEach((slider) => slider.addEventListener("input", update));
+const button = root.querySelector("button");
+let timer = 0;
+const rest = () => {{ clearInterval(timer); timer = 0; button.textContent = "Play"; }};
+const step = () => {{
+  sliders[0].value = Number(sliders[0].value) + 1;
+  update();
+  if (sliders[0].value === sliders[0].max) rest();
+}};
+button?.addEventListener("click", () => {{
+  if (timer) return rest();
+  if (sliders[0].value === sliders[0].max) sliders[0].value = -1;
+  button.textContent = "Pause";
+  timer = setInterval(step, {pause});
+}});
 update(); // the browser may remember a position from an earlier visit
 }})()</script>
 """

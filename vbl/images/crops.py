@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from vbl.images.datasets import Sample, readable
-from vbl.utils import complete_or_absent
+from vbl.utils import complete_or_absent, progress_bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +67,8 @@ def pack(
     shapes: list[tuple[int, ...]] = []
     memory = io.BytesIO()
     with complete_or_absent(path) if path else nullcontext(memory) as sink:
-        bar = tqdm(
-            readable(dataset, whole), "reading", len(dataset), unit="picture", disable=not progress
-        )
-        for sample in bar:
+        samples, total = readable(dataset, whole), len(dataset)
+        for sample in progress_bar(samples, "reading", total, unit="picture", hidden=not progress):
             _check(sample, shapes, minimum)
             image = (sample.image[0] * 255).round().byte().permute(1, 2, 0).contiguous()
             shapes.append(tuple(image.shape))

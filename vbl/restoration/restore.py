@@ -21,12 +21,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from vbl.models import Restoration
 from vbl.networks import pad_to_multiple, placed
 from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative, stride, tiles
-from vbl.utils import bf16_pays, constant, find_device, is_static, keep_freed_memory
+from vbl.utils import bf16_pays, constant, find_device, keep_freed_memory, progress_bar
 
 MIDDLE = 1024  # side in pixels of the central crop from which parameters of the image are inferred
 BY_PIXEL = ("image", "noise_std")  # the maps of a Restoration
@@ -128,10 +127,10 @@ def restore_bands(
     level = _noise_level(model, pixels.shape, noise_std)
     channels = _channels_of(model, pixels.shape[1])
     parts = _tiles(model, pixels.shape, tile, overlap)
-    label, hidden = progress if isinstance(progress, str) else None, not progress or is_static()
+    label, hidden = progress if isinstance(progress, str) else None, not progress
     with (
         placed(model, target, bf16=bf16_pays(target) if bf16 is None else bf16),
-        tqdm(parts, label, unit="tile", disable=hidden or callable(progress)) as shown,
+        progress_bar(parts, label, unit="tile", hidden=hidden or callable(progress)) as shown,
     ):
         answer = (_ensemble if ensemble else _answer)(model, pixels, channels, target)
         for _, row in groupby(shown, lambda part: part.kept[0].start):

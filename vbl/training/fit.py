@@ -27,7 +27,7 @@ from vbl.recipes import Preset, Recipe, find_recipe
 from vbl.training.batches import Batches
 from vbl.training.data import fingerprint, training_and_held_out, validation_pairs
 from vbl.training.learner import Learner
-from vbl.training.run import Journal, Run, agreed_plan, clear_folder, prepare_folder, shows_progress
+from vbl.training.run import Journal, Run, agreed_plan, clear_folder, prepare_folder
 from vbl.training.states import load_state
 from vbl.utils import UnknownName, bf16_pays, find_device, keep_freed_memory
 
@@ -94,7 +94,7 @@ def fit(
     learner = Learner(recipe, preset, plan, accelerator)
     learner.load(tensors)
     mapped = folder / f"pixels-{accelerator.process_index}.bin" if memory_map else None
-    whole, talks = len(training) + len(held_out), shows_progress(accelerator)
+    whole, talks = len(training) + len(held_out), accelerator.is_main_process
     pixels = pack(training, preset.size, mapped, whole=whole, progress=talks)
     batches = _batches(pixels, recipe, preset, plan, accelerator, workers, facts["step"])
     pairs = validation_pairs(held_out, recipe, preset, whole)

@@ -29,7 +29,7 @@ from vbl.models import save_weights
 from vbl.networks import use_bf16
 from vbl.training.learner import Learner, Outcome
 from vbl.training.states import save_state
-from vbl.utils import is_static
+from vbl.utils import progress_bar
 
 LOGGED = 200  # logged steps in a run; at every tenth the model is validated
 SECONDS_BETWEEN_STATES = 120
@@ -53,11 +53,6 @@ class Run:
     model: nn.Module
     history: list[dict[str, Any]]
     finished: bool
-
-
-def shows_progress(accelerator: Accelerator) -> bool:
-    """Whether this process shows progress: the main one only, and none while pages are rendered."""
-    return accelerator.is_main_process and not is_static()
 
 
 def prepare_folder(
@@ -166,12 +161,12 @@ class Journal:
         return self._earlier + time.monotonic() - self._began
 
     def __enter__(self) -> "Journal":
-        self._bar = tqdm(
+        self._bar = progress_bar(
             desc=self.plan["recipe"],
             total=self._steps,
             initial=self.done,
             unit="step",
-            disable=not shows_progress(self._learner.accelerator),
+            hidden=not self._writes,
         )
         self._write_log(self.history, "wb")
         self._handlers = {}
@@ -229,7 +224,8 @@ class Journal:
         speed = row["images"] / row["seconds"] if row["seconds"] else 0.0
         shown = {"images/s": f"{speed:.0f}", "loss": f"{row['loss']:.4g}"}
         scores = [past["psnr"] for past in self.history if "psnr" in past]
-        self._bar.set_postfix(shown | ({"PSNR": f"{scores[-1]:.2f} dB"} if scores else {}))
+        shown |= {"PSNR": f"{scores[-1]:.2f} dB"} if scores else {}
+        self._bar.set_postfix(shown, refresh=False)
         if "psnr" in row and self._watch:
             self._watch(self.history)
 
