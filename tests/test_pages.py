@@ -175,8 +175,26 @@ def test_sliders_answer_to_the_keyboard_and_describe_what_they_show(browser):
         page = open_page(browser, chapter.as_uri())
         figure = page.locator("figure.vbl-explore").first
         before = figure.locator("img").get_attribute("alt")
-        figure.locator("input").first.press("ArrowRight")
+        figure.locator("input").first.press("ArrowLeft")
         assert figure.locator("img").get_attribute("alt") != before
+        page.context.close()
+
+
+def test_a_film_moves_only_when_somebody_plays_it(browser):
+    films = [path for path in PAGES if "Play</button>" in path.read_text("utf-8")]
+    assert films
+    for path in films:
+        page = open_page(browser, path.as_uri())
+        figure = page.locator("figure.vbl-explore", has=page.get_by_role("button", name="Play"))
+        slider, end = figure.locator("input").first, figure.locator("img").get_attribute("alt")
+        assert slider.input_value() == slider.get_attribute("max")
+        figure.get_by_role("button", name="Play").click()
+        page.wait_for_function("(s) => s.value === '1'", arg=slider.element_handle())
+        figure.get_by_role("button", name="Pause").click()
+        at = slider.input_value()
+        page.wait_for_timeout(1500)
+        assert slider.input_value() == at
+        assert figure.locator("img").get_attribute("alt") != end
         page.context.close()
 
 

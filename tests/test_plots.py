@@ -121,6 +121,19 @@ def test_a_live_widget_redraws_when_a_slider_moves(monkeypatch):
     assert picture.alt == "a line up to 3"
 
 
+def test_a_film_shows_its_last_frame_and_waits_to_be_played(monkeypatch):
+    film = Explore(
+        line, alt=lambda level: f"a line up to {level}", axes={"level": [1, 2, 3]}, film=True
+    )
+    page = film.to_html()
+    assert '<button type="button">Play</button>' in page
+    assert 'alt="a line up to 3"' in page
+    monkeypatch.delenv("VBL_STATIC", raising=False)
+    play, slider, picture = film._live().children[:3]
+    play.value = 1
+    assert (slider.value, picture.alt) == (2, "a line up to 2")
+
+
 def test_a_widget_without_values_is_refused():
     with pytest.raises(ValueError, match="expected at least one argument with values"):
         Explore(line, alt=str, axes={"level": []})
