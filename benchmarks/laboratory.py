@@ -55,8 +55,8 @@ def measure(browser: Any, open_page: Callable[[int], Page], model: str) -> dict[
         page = open_page(cores)
         page.evaluate(RUN, [model, 4])  # compiled by the optimising compiler from now on
         before = processor_seconds(browser)
-        row[f"wall_{name}"] = page.evaluate(RUN, [model, ROUNDS])
-        row[f"seconds_{name}"] = (processor_seconds(browser) - before) / ROUNDS
+        row[f"wall_{name}"] = round(page.evaluate(RUN, [model, ROUNDS]), 3)
+        row[f"seconds_{name}"] = round((processor_seconds(browser) - before) / ROUNDS, 3)
         row[f"workers_{name}"] = page.evaluate("Math.min(navigator.hardwareConcurrency, 8)")
         page.context.close()
     return row

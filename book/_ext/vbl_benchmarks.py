@@ -40,6 +40,11 @@ TABLES = {
         "of them system": lambda row: f"{row['system_seconds']:.1f}",
         "MB above the imports": lambda row: f"{row['peak_mb_above_imports']:,}",
     },
+    "laboratory": {
+        "model": lambda row: f"`{row['model']}`",
+        "one worker (s)": lambda row: f"{row['wall_one']:.2f}",
+        "a worker a core (s)": lambda row: f"{row['wall_all']:.2f}",
+    },
     "launches": {
         "recipe": lambda row: f"`{row['recipe']}`",
         "waits before": lambda row: f"{row['before']['waits']}",
