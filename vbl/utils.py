@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -172,7 +172,7 @@ def is_static() -> bool:
 class _Lines:
     """A text stream in which what replaces a line becomes a line of its own."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: Any):
         self._stream = stream
 
     def write(self, text: str) -> None:
