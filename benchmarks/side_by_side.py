@@ -161,6 +161,8 @@ def main() -> None:
             save_result(NAME, found, command="python benchmarks/side_by_side.py")
             said = row.get("missing") or f"{row['photographs']['psnr']:.2f} dB"
             print(f"{system}, {damage}: {said}", flush=True)
+    for rows in found.values():
+        rows.sort(key=lambda row: list(SYSTEMS).index(row["system"]))
     save_result(NAME, found, command="python benchmarks/side_by_side.py")
 
 
