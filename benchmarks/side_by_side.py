@@ -74,6 +74,13 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "vdir-sr-x2": (),
 }
 
+KINDS = {  # of pictures, where not all
+    "vbdeblur-natural": ("photographs",),
+    "least-squares+vbdeblur-natural": ("photographs",),
+    "vbdeblur-text": ("pages",),
+    "vbdeblur-text-mse": ("pages",),
+}
+
 
 def pictures() -> dict[str, list[Tensor]]:
     """Kind of picture -> clean pictures (1, 3, 192, 192)."""
@@ -88,7 +95,8 @@ def cell(system: str, damage: str, kinds: dict[str, list[Tensor]]) -> dict[str, 
     """Means of all that is measured, for each kind of picture; or why nothing is."""
     method = find_method(system, torch.device("cpu"))
     row: dict[str, Any] = {"system": system, "damage": damage}
-    row["made_for"] = damage in SYSTEMS[system]
+    made_for = damage in SYSTEMS[system]
+    row["made_for"] = [kind for kind in kinds if made_for and kind in KINDS.get(system, kinds)]
     try:
         for kind, clean in kinds.items():
             found = defaultdict(list)

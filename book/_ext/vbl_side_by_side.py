@@ -75,8 +75,8 @@ def table_cell(cell):
     """Return a cell."""
     if "missing" in cell:
         return f'<td title="{html.escape(cell["missing"])}">–</td>'
-    framed = ' class="vbl-home"' if cell["home"] else ""
-    return f"<td{framed}>{cell['photographs']['gain']:+.1f}</td>"
+    framed = ' class="vbl-home"' if "photographs" in cell["home"] else ""
+    return f"<td{framed}>{round(cell['photographs']['gain'], 1) + 0.0:+.1f}</td>"
 
 
 class SideBySideDirective(SphinxDirective):

@@ -59,11 +59,13 @@
       rows.forEach((row, i) => damages.forEach((damage, j) => {
         const cell = row.cells[j + 1], found = value(i, j);
         if (systems[i].cells[damage].missing) return;
-        const said = found === undefined ? "·" : (measure.value === "gain" && found >= 0 ? "+" : "") + found.toFixed(digits);
+        const number = found === undefined ? "·" : found.toFixed(digits).replace(/^-(0\.0*)$/, "$1");
+        const said = measure.value === "gain" && found > 0 ? `+${number}` : number;
         const button = element("button", said, { type: "button", "aria-pressed": "false" });
         button.setAttribute("aria-label", `${systems[i].system}, ${damage}: ${said}`);
         button.style.setProperty("--vbl-cell", found === undefined ? "#fff" : colour(found, centre, limit));
         button.addEventListener("click", () => show(button, i, damage));
+        cell.classList.toggle("vbl-home", systems[i].cells[damage].home.includes(kind.value));
         cell.replaceChildren(button);
       }));
     }
