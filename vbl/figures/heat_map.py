@@ -51,7 +51,8 @@ def heat_map(
         if np.isfinite(value):
             full = abs(value - centre) > 0.6 * limit
             style = {"color": "white" if full else "black", "fontsize": 7.5}
-            ax.text(column, row, f"{round(value, digits) + 0.0:.{digits}f}", ha="center", va="center", **style)
+            text = f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.0
+            ax.text(column, row, text, ha="center", va="center", **style)
         if (list(values)[row], columns[column]) in marked:
             frame = Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, lw=1.4)
             ax.add_patch(frame)
