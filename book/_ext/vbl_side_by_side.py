@@ -46,7 +46,7 @@ def about_cell(row, given):
     about = {"home": row["made_for"], "detour": row["detour"]}
     for kind in KINDS:
         numbers = {k: v for k, v in row[kind].items() if k != "psnr_of_each"}
-        about[kind] = numbers | {"gain": round(row[kind]["psnr"] - given[kind]["psnr"], 2)}
+        about[kind] = numbers | {"gain": round(row[kind]["psnr"] - given[kind]["psnr"], 6)}
     return about
 
 
@@ -76,7 +76,8 @@ def table_cell(cell):
     if "missing" in cell:
         return f'<td title="{html.escape(cell["missing"])}">–</td>'
     framed = ' class="vbl-home"' if "photographs" in cell["home"] else ""
-    return f"<td{framed}>{round(cell['photographs']['gain'], 1) + 0.0:+.1f}</td>"
+    gain = round(cell["photographs"]["gain"], 1)
+    return f"<td{framed}>{gain:+.1f}</td>" if gain else f"<td{framed}>0.0</td>"
 
 
 class SideBySideDirective(SphinxDirective):

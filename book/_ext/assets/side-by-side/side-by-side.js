@@ -9,6 +9,14 @@
     alike: ["alike: neighbours in the rest", 2, 0, 1],
   };
 
+  // What is said of a cell: in which words, with how many digits.
+  const SAID = {
+    psnr: ["PSNR (dB)", 2], gain: ["gain (dB)", 2], ssim: ["SSIM", 3],
+    level: ["noise inferred", 1], true_level: ["true noise", 1], map: ["its map", 2],
+    kernel: ["kernel, cosine", 2], quality: ["quality inferred", 0],
+    left: ["left over", 1], ratio: ["ratio", 2], alike: ["alike", 2], warns: ["map and error", 2],
+  };
+
   function element(name, text, attributes = {}) {
     const made = document.createElement(name);
     made.textContent = text;
@@ -58,9 +66,15 @@
       table.caption.textContent = `${text}, ${kind.value}`;
       rows.forEach((row, i) => damages.forEach((damage, j) => {
         const cell = row.cells[j + 1], found = value(i, j);
-        if (systems[i].cells[damage].missing) return;
+        const missing = systems[i].cells[damage].missing;
+        if (missing) {
+          const why = element("button", "–", { type: "button", "aria-label": `${systems[i].system}, ${damage}: nothing` });
+          why.addEventListener("click", () => shown.replaceChildren(element("p", `${systems[i].system} on ${damage}: ${missing}.`)));
+          cell.replaceChildren(why);
+          return;
+        }
         const number = found === undefined ? "·" : found.toFixed(digits).replace(/^-(0\.0*)$/, "$1");
-        const said = measure.value === "gain" && found > 0 ? `+${number}` : number;
+        const said = measure.value === "gain" && number > 0 ? `+${number}` : number;
         const button = element("button", said, { type: "button", "aria-pressed": "false" });
         button.setAttribute("aria-label", `${systems[i].system}, ${damage}: ${said}`);
         button.style.setProperty("--vbl-cell", found === undefined ? "#fff" : colour(found, centre, limit));
@@ -85,7 +99,8 @@
       pressed = button;
       button.setAttribute("aria-pressed", "true");
       const cell = systems[i].cells[damage], found = cell[kind.value];
-      const said = Object.entries(found).map(([name, v]) => `${name.replace("_", " ")} ${v}`).join(", ");
+      const said = Object.entries(SAID).filter(([name]) => found[name] !== undefined)
+        .map(([name, [text, digits]]) => `${text} ${found[name].toFixed(digits)}`).join(", ");
       const how = cell.detour ? ` (${cell.detour})` : "";
       const words = `${systems[i].system}${how} on ${damage}, means of all ${kind.value}: ${said}.`;
       shown.replaceChildren(
