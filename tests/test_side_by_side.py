@@ -4,6 +4,8 @@ import json
 
 import pytest
 import torch
+from PIL import Image
+from vbl_side_by_side import matrix, table
 
 from vbl.degradations import Degraded, awgn, correlated
 from vbl.evaluation import load_result
@@ -22,8 +24,9 @@ from vbl.figures import heat_map, plots
 from vbl.images import photo
 from vbl.models import Restoration
 from vbl.restoration import find_method
-from vbl.utils import UnknownName
+from vbl.utils import DATA, UnknownName
 
+SHEETS = DATA.parent / "book" / "_ext" / "assets" / "side-by-side"
 CPU = torch.device("cpu")
 
 
@@ -124,3 +127,22 @@ def test_a_heat_map_writes_numbers_and_leaves_empty_cells_empty():
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["-2.0", "1.2"]
     with pytest.raises(ValueError, match="row"):
         heat_map({}, label="", limit=1)
+
+
+def test_the_table_has_a_row_for_each_system_and_reasons_for_empty_cells():
+    damages, systems = matrix()
+    page = table(damages, systems)
+    assert page.count('<th scope="row">') == len(systems)
+    assert "enlarges by 4" in page
+    best = next(system for system in systems if system["system"] == "virnet-denoise")
+    gain = best["cells"]["white"]["photographs"]["gain"]
+    assert f'<td class="vbl-home">{gain:+.1f}</td>' in page
+
+
+def test_every_cell_of_the_table_has_a_picture():
+    damages, systems = matrix()
+    rows = -(-(len(systems) + 2) // 6)
+    for kind in ("photographs", "pages"):
+        for damage in damages:
+            with Image.open(SHEETS / f"{kind}-{damage}.webp") as sheet:
+                assert sheet.size == (6 * 96, rows * 96)

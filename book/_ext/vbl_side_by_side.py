@@ -46,7 +46,7 @@ def about_cell(row, given):
     about = {"home": row["made_for"], "detour": row["detour"]}
     for kind in KINDS:
         numbers = {k: v for k, v in row[kind].items() if k != "psnr_of_each"}
-        about[kind] = numbers | {"gain": round(row[kind]["psnr"] - given[kind]["psnr"], 6)}
+        about[kind] = numbers | {"gain": row[kind]["psnr"] - given[kind]["psnr"]}
     return about
 
 
