@@ -115,6 +115,7 @@ def setup(app):
     app.setup_extension("vbl_quiz")
     app.setup_extension("vbl_answers")
     app.setup_extension("vbl_laboratory")
+    app.setup_extension("vbl_side_by_side")
     app.setup_extension("vbl_notebooks")
     app.add_config_value("vbl_pages_branch", "", "html", str)
     app.connect("config-inited", use_local_assets)

@@ -1,6 +1,7 @@
 """The figures and widgets of the book, and the statistics that they show."""
 
 from vbl.figures.grids import as_blocks, show_grid
+from vbl.figures.heat_map import heat_map
 from vbl.figures.latent_statistics import linear_r2, middles, mmd, neighbours, pooled, squares
 from vbl.figures.noise_statistics import autocorrelation, histogram_kl, noise_level_function
 from vbl.figures.plots import (
