@@ -9,6 +9,7 @@ from vbl.restoration.classical import (
     wavelet_shrinkage,
     wiener,
 )
+from vbl.restoration.error_scale import ErrorScale, fit_error_scale, local_detail
 from vbl.restoration.methods import CLASSICAL, Method, find_method, restorer_of
 from vbl.restoration.regions import restore_regions
 from vbl.restoration.restore import is_told, restore, restore_bands, scale_of
