@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from predictive import decision, pictures, remedy
+from predicted_errors import decision, intervals
+from predictive import pictures, remedy
 from scipy import stats
 from scipy.optimize import minimize_scalar
 from torch import Tensor
@@ -197,12 +198,20 @@ def noise_variance() -> list[dict[str, Any]]:
 # Kernel parameters
 
 
+@cache
+def blurred() -> Degraded:
+    """Four crops of each picture, each with two random Gaussian blurs, reduced by four."""
+    generator = seeded("cpu", "blur")
+    pairs = [blind_sr(crops(256, 4), 4, sampling="bicubic", generator=generator) for _ in range(2)]
+    truth = {key: torch.cat([pair.truth[key] for pair in pairs]) for key in pairs[0].truth}
+    return Degraded(torch.cat([pair.y for pair in pairs]), crops(256, 4), truth=truth)
+
+
 def kernel_parameters() -> list[dict[str, Any]]:
     """Of VIRNet's super-resolution, with fixed and with learned widths."""
-    pair = blind_sr(crops(256, 4), 4, sampling="bicubic", generator=seeded("cpu", "blur"))
-    truth = pair.truth
+    pair, found = blurred(), []
+    truth, count = pair.truth, len(pair.y)
     widths = torch.stack([truth["lambda1_sq"], truth["lambda2_sq"]], 1)
-    count, found = len(pair.y), []
     for name in ("virnet-sr-x4", "virnet-sr-x4-learned-width"):
         parts = [load(name).infer(y) for y in pair.y.split(34)]
         kappa, eta, rho, spread = (
@@ -212,8 +221,7 @@ def kernel_parameters() -> list[dict[str, Any]]:
         about = {"model": name, "pictures": "random Gaussian blur"}
         lambda_sq = about | {"posterior": "kernel width", "unit": "pixels²"}
         of_widths = array(kappa - 1), array(eta)
-        claims = Claims(lambda_sq, inverse_gamma, of_widths, array(widths), numbers(count, 2))
-        found += rows(claims)
+        found += rows(Claims(lambda_sq, inverse_gamma, of_widths, array(widths), numbers(count, 2)))
         correlation = about | {"posterior": "kernel correlation", "unit": "1"}
         of_rho = array(rho), array(spread.sqrt())
         found += rows(Claims(correlation, normal, of_rho, array(truth["rho"]), numbers(count, 1)))
@@ -279,6 +287,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "JPEG quality": quality,
     "picture": pictures,
     "remedy": remedy,
+    "intervals": intervals,
     "decision": decision,
 }
 

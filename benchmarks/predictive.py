@@ -1,6 +1,6 @@
 """How far off a restored picture is: what VDN's posterior says, and predictive distributions.
 
-The parts "picture", "remedy" and "decision" of `benchmarks/calibration.py`. All distributions are
+The parts "picture" and "remedy" of `benchmarks/calibration.py`. All distributions are
 fitted on every second picture of CBSD68, with varying noise, and judged on the others and on
 pictures and degradations of other kinds.
 """
@@ -16,20 +16,25 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
-from vbl.degradations import Degraded, awgn, correlated, jpeg, noniid, photographed
+from vbl.degradations import (
+    Degraded,
+    awgn,
+    correlated,
+    jpeg,
+    noniid,
+    photographed,
+)
 from vbl.evaluation import LEVELS, conformal_quantile, summary
 from vbl.figures import middles
 from vbl.images import DataUnavailable, open_dataset, text_page
 from vbl.models import load
-from vbl.restoration import ErrorScale, fit_error_scale, local_detail
+from vbl.restoration import ErrorScale, fit_error_scale
 from vbl.utils import seeded
 
 SIDE = 112
 EVERY = 3  # of the pixels along rows and columns are judged
 MEMBERS = ("virnet-denoise", "vdn-denoise", "resunet")
 LEVEL = 0.9
-BLOCK = 16
-SHARES = [round(0.05 * i, 2) for i in range(21)]
 
 
 @dataclass(frozen=True)
@@ -283,11 +288,14 @@ def of_each_picture(held: Tensor) -> dict[str, float]:
     }
 
 
+def in_units(scale: ErrorScale, found: tuple[Tensor, Tensor], truth: Tensor) -> Tensor:
+    """Absolute errors in units of the predicted scale, (B, values)."""
+    return ((found[0] - truth).abs() / scale(*found))[..., ::EVERY, ::EVERY].flatten(1)
+
+
 def scores(found: Restored) -> Tensor:
     """Absolute errors in units of the predicted scale, (B, values)."""
-    scale = from_noise_and_detail(error_scale(), found)
-    off = (found.images[0] - found.pair.x).abs() / scale
-    return off[..., ::EVERY, ::EVERY].flatten(1)
+    return in_units(error_scale(), (found.images[0], found.noise_std), found.pair.x)
 
 
 def by_picture(values: Tensor) -> Tensor:
@@ -314,52 +322,15 @@ def conformal(found: Restored) -> dict[str, Any]:
     off = scores(found)
     factors = conformal_factors(LEVELS)
     factor = conformal_factors((LEVEL,))[0]
-    held = [(off <= f).double().mean().item() for f in factors]
+    held = {
+        f"{p:g}": (off <= f).double().mean().item() for p, f in zip(LEVELS, factors, strict=True)
+    }
     scale = from_noise_and_detail(error_scale(), found)[..., ::EVERY, ::EVERY]
     wide = (off <= conformal_of_pictures()).double().mean(1)
     return {
         "values": off.numel(),
         "coverage": held,
         "sharpness": (2 * factor * scale).mean().item(),
-        "unevenness": max(abs(h - level) for h, level in zip(held, LEVELS, strict=True)),
+        "off": max(abs(share - float(level)) for level, share in held.items()),
         "pictures_covered_wide": (wide >= LEVEL).double().mean().item(),
     } | of_each_picture(off <= factor)
-
-
-# Which parts to give away
-
-
-def decision() -> dict[str, Any]:
-    """The share of the squared error that is left, by the share of blocks that are given away."""
-    generator, side = seeded("cpu", "decision"), 224
-    x = photographs(side)[68::2]
-    page = text_page((side, side), n=24, generator=generator).expand(-1, 3, -1, -1)
-    found = {}
-    for kind, clean in {"photographs": x, "pages": page}.items():
-        answer = restored(noniid(clean, generator=generator))
-        error = (answer.images[0] - answer.pair.x).square()
-        orders = {
-            "oracle": error,
-            "noise and detail": from_noise_and_detail(error_scale(), answer).square(),
-            "noise": answer.noise_std.square(),
-            "detail": local_detail(answer.images[0]).square(),
-            "ensemble": answer.spread.square(),
-            "random": torch.rand(answer.noise_std.shape, generator=generator),
-        }
-        curves = {name: left(_blocks(error), _blocks(order)) for name, order in orders.items()}
-        found[kind] = {"count": len(clean), "curves": curves}
-    return {"shares": SHARES, "kinds": found}
-
-
-def _blocks(values: Tensor) -> Tensor:
-    """Means over blocks, (B, blocks)."""
-    return F.avg_pool2d(values.mean(1, keepdim=True), BLOCK).flatten(1)
-
-
-def left(error: Tensor, order: Tensor) -> list[float]:
-    """What is left of each picture's error if the blocks with the largest `order` are perfect."""
-    sorted_error = error.gather(1, order.argsort(1, descending=True))
-    total = sorted_error.sum(1, keepdim=True)
-    rest = 1 - F.pad(sorted_error.cumsum(1), (1, 0)) / total
-    places = [round(share * error.shape[1]) for share in SHARES]
-    return rest[:, places].clamp_min(0).mean(0).tolist()

@@ -114,18 +114,20 @@ def summary(q: Distribution, truth: Any, levels: Sequence[float] = LEVELS) -> di
     """Everything above about one distribution and many truths, as numbers for a result.
 
     Returns:
-        ``values`` (how many), ``coverage`` at the levels, ``pit`` (20 bins), ``sharpness`` and
-        ``log_score``; and ``unevenness``, the largest distance between coverage and level.
+        ``values`` (how many), ``coverage`` by level, ``pit`` (20 bins), ``sharpness``,
+        ``log_score`` and ``off``, the largest distance between coverage and level.
     """
     u = pit(q, truth)
     found = coverage(u, levels)
     return {
         "values": u.numel(),
-        "coverage": found.tolist(),
+        "coverage": {
+            f"{level:g}": share for level, share in zip(levels, found.tolist(), strict=True)
+        },
         "pit": pit_histogram(u).tolist(),
         "sharpness": sharpness(q),
         "log_score": log_score(q, truth),
-        "unevenness": (found - torch.tensor(levels, dtype=torch.float64)).abs().max().item(),
+        "off": (found - torch.tensor(levels, dtype=torch.float64)).abs().max().item(),
     }
 
 

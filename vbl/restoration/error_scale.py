@@ -22,7 +22,9 @@ from vbl.degradations.operators import blur
 
 LEAST = 0.25 / 255  # of σ and d: a quarter of a grey level
 MEAN_WIDTH = 2.0  # in pixels, of the local mean
+MEAN_SIDE = 13
 WINDOW, WINDOW_STD = 7, 1.4  # of the local square
+REACH = MEAN_SIDE // 2 + WINDOW // 2  # how far in pixels the detail looks
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class ErrorScale:
 def local_detail(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
     """d, the standard deviation of an image around its local mean, over all colours."""
     var = torch.tensor([MEAN_WIDTH**2]).to(image)
-    kernel = gaussian_kernel(var, var, torch.zeros_like(var), size=13)
+    kernel = gaussian_kernel(var, var, torch.zeros_like(var), MEAN_SIDE)
     smooth = blur(image, kernel, "symmetric")
     return local_variance(image, smooth, WINDOW, WINDOW_STD, shared=True).sqrt()
 

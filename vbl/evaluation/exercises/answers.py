@@ -11,6 +11,7 @@ from vbl.evaluation.exercises import (
     chapter_6,
     chapter_7,
     chapter_8,
+    chapter_10,
 )
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
@@ -25,6 +26,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_6.QUESTIONS,
     **chapter_7.QUESTIONS,
     **chapter_8.QUESTIONS,
+    **chapter_10.QUESTIONS,
 }
 
 
