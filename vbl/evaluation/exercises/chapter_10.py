@@ -40,7 +40,7 @@ def _upside_down(scores: Tensor, level: float) -> Tensor:
 def _scores() -> Iterator[tuple[Tensor, float]]:
     yield torch.rand(30, generator=_seeded(1)), 0.9
     yield torch.randn(99, generator=_seeded(2)).abs(), 0.8
-    yield torch.arange(19.0), 0.95
+    yield torch.arange(1.0, 20.0), 0.95
 
 
 @cache
@@ -115,7 +115,7 @@ QUESTIONS = {
             "if the width is right": partial(_covered, 1.0),
         },
     ),
-    "ex-promise": Question(
+    "ex-promise.1": Question(
         "the smallest number of pictures with which 95 % can be promised",
         lambda: 19.0,
         {
@@ -124,12 +124,12 @@ QUESTIONS = {
             "for 99 %": lambda: 99.0,
         },
     ),
-    "ex-shifted": Choice(
-        "what the promise needs",
-        "exchangeable",
+    "ex-promise.2": Choice(
+        "the property that the promise needs",
+        "exchangeable pictures",
         {
-            "gaussian": "The rank of a new score among old ones does not depend on their shape.",
-            "calibrated": "With a bad scale the intervals are wider than need be, and still keep "
+            "Gaussian errors": "The rank of a new score among old ones does not depend on their shape.",
+            "a calibrated scale": "With a bad scale the intervals are wider than need be, and still keep "
             "the promise.",
             "independent pixels": "Pixels of a picture never are; the pictures are the groups.",
         },
