@@ -270,7 +270,6 @@ def remedy() -> dict[str, Any]:
         "rows": rows,
         "scale": vars(scale),
         "factor_90": conformal_factors((LEVEL,))[0],
-        "factor_90_of_pictures": conformal_of_pictures(),
     }
 
 
@@ -310,13 +309,6 @@ def conformal_factors(levels: tuple[float, ...]) -> list[float]:
     return [conformal_quantile(groups, level) for level in levels]
 
 
-@cache
-def conformal_of_pictures() -> float:
-    """The factor with which `LEVEL` of the pictures have `LEVEL` of their values inside."""
-    own = by_picture(scores(kinds()["to fit"])).quantile(LEVEL, 1)
-    return conformal_quantile(own, LEVEL)
-
-
 def conformal(found: Restored) -> dict[str, Any]:
     """Coverage of the intervals with the guarantee."""
     off = scores(found)
@@ -326,11 +318,9 @@ def conformal(found: Restored) -> dict[str, Any]:
         f"{p:g}": (off <= f).double().mean().item() for p, f in zip(LEVELS, factors, strict=True)
     }
     scale = from_noise_and_detail(error_scale(), found)[..., ::EVERY, ::EVERY]
-    wide = (off <= conformal_of_pictures()).double().mean(1)
     return {
         "values": off.numel(),
         "coverage": held,
         "sharpness": (2 * factor * scale).mean().item(),
         "off": max(abs(share - float(level)) for level, share in held.items()),
-        "pictures_covered_wide": (wide >= LEVEL).double().mean().item(),
     } | of_each_picture(off <= factor)

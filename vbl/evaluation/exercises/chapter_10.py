@@ -128,9 +128,8 @@ QUESTIONS = {
         "the property that the promise needs",
         "exchangeable pictures",
         {
-            "Gaussian errors": "The rank of a new score among old ones does not depend on their shape.",
-            "a calibrated scale": "With a bad scale the intervals are wider than need be, and still keep "
-            "the promise.",
+            "Gaussian errors": "The rank of a score among others does not depend on their shape.",
+            "a calibrated scale": "A bad scale makes the intervals wider, and the promise is kept.",
             "independent pixels": "Pixels of a picture never are; the pictures are the groups.",
         },
     ),
