@@ -37,7 +37,7 @@ from vbl.models import Restoration
 from vbl.restoration import restore_bands, scale_of
 from vbl.utils import complete_or_absent
 
-MAPS = {"noise_std": "inferred noise", "uncertainty": "true values: 90 % within ±"}  # and their titles
+MAPS = {"noise_std": "inferred noise", "uncertainty": "true values: 90 % within ±"}  # titles
 LABELS = {"noise_std": "noise std (of 255)", "uncertainty": "half-width (of 255)"}
 ENDINGS = (
     "side_by_side.png",
