@@ -235,7 +235,7 @@ def main():
     shutil.copytree(PARTS / "reveal", OUT / "reveal")
     shutil.copytree(MATHJAX, OUT / "mathjax")
     shutil.copyfile(PARTS / "deck.css", OUT / "deck.css")
-    for path in tqdm(sorted(HERE.glob("0*.ipynb")), desc="Slides", disable=None):
+    for path in tqdm(sorted(HERE.glob("[01]*.ipynb")), desc="Slides", disable=None):
         count = write(path.stem, wishes.get(path.stem, {}))
         print(f"{count} slides: {OUT / path.stem}.html")
 

@@ -11,7 +11,7 @@ from vbl_answers import buckets, digest, number_key
 from vbl.evaluation.exercises import QUESTIONS, Choice, Design, Question, check
 from vbl.utils import UnknownName
 
-CHAPTERS = sorted((Path(__file__).parent.parent / "book").glob("0*.ipynb"))
+CHAPTERS = sorted((Path(__file__).parent.parent / "book").glob("[01]*.ipynb"))
 EXERCISE = (
     r"```\{exercise\}[^\n]*\n:label: (\S+)\n\{effort\}`(\d), ([^,]+), (\w+)`\n(.*?)\n```(?:\n|$)"
 )

@@ -13,6 +13,8 @@ from test_bad_images import BAD_FILES
 from vbl import images
 from vbl.cli.main import main
 from vbl.models import supervised, vdn, virnet, virnet_sr
+from vbl.restoration import INTERVALS, ErrorScale
+from vbl.restoration.uncertainty import Interval
 
 pytestmark = pytest.mark.usefixtures("float32")
 
@@ -125,6 +127,52 @@ def test_a_map_of_the_user_is_replaced_only_when_asked_for(here, capsys):
     assert (here / "in" / "000_noise_std.png").read_bytes() == b"mine"
     assert main([*line, "--overwrite"]) == 0
     assert (here / "in" / "000_noise_std.png").read_bytes() != b"mine"
+
+
+@pytest.fixture
+def calibrated(monkeypatch):
+    """The tiny VIRNet as though it had been calibrated."""
+    monkeypatch.setitem(INTERVALS, "virnet", Interval(ErrorScale(0.3, 0.6, 0.4), 2.0))
+
+
+def test_a_map_of_uncertainty_is_written_if_it_is_asked_for(here, calibrated):
+    assert vbl("in/001.png --model virnet --uncertainty") == 0
+    maps = {"uncertainty.npy", "uncertainty.png"}
+    assert written(here / "out") == {f"001_{end}" for end in {*ENDINGS, *maps}}
+    half = np.load("out/001_uncertainty.npy")
+    height, width = images.read("in/001.png").shape[-2:]
+    assert half.shape == (1, height, width)
+    assert half.dtype == np.float32
+    assert (half > 0).all()
+    before = np.load("out/001_noise_std.npy")
+    assert vbl("in/001.png --model virnet --uncertainty --tile 16 --overwrite") == 0
+    np.testing.assert_allclose(np.load("out/001_uncertainty.npy"), half, rtol=1e-3)
+    np.testing.assert_allclose(np.load("out/001_noise_std.npy"), before, rtol=1e-3)
+
+
+def test_a_map_of_uncertainty_replaces_nothing_unasked_and_is_no_photograph(
+    here, calibrated, capsys
+):
+    (here / "in" / "000_uncertainty.png").write_bytes(b"mine")
+    line = ["restore", "in", "-o", "in", "--device", "cpu", "--model", "virnet", "--uncertainty"]
+    assert main([*line, "--quiet"]) == 1
+    assert "in/000_uncertainty.png exists" in capsys.readouterr().err
+    assert (here / "in" / "000_uncertainty.png").read_bytes() == b"mine"
+    assert not (here / "in" / "000_restored.png").exists()
+    assert not (here / "in" / "000_uncertainty_restored.png").exists()
+
+
+@pytest.mark.parametrize("out", ["a.png", "-"])
+def test_a_map_of_uncertainty_needs_a_folder(here, calibrated, capsys, out):
+    line = ["restore", "in/000.png", "-o", out, "--model", "virnet", "--uncertainty"]
+    assert main(line) == 2
+    assert "--uncertainty: expected a folder for --out" in capsys.readouterr().err
+
+
+def test_a_model_that_was_not_calibrated_gives_no_map(here, capsys):
+    assert vbl("in/000.png --model vdn --uncertainty") != 0
+    assert "unknown calibrated model 'vdn'" in capsys.readouterr().err
+    assert written(here / "out") == set()
 
 
 @pytest.mark.parametrize("ending", ["restored", "side_by_side", "noise_std", "kernel"])

@@ -9,7 +9,7 @@ from toy_books import ROOT
 import articles
 import slides
 
-CHAPTERS = [path.stem for path in sorted((ROOT / "book").glob("0*.ipynb"))]
+CHAPTERS = [path.stem for path in sorted((ROOT / "book").glob("[01]*.ipynb"))]
 PAGE = """
 <script>window.MathJax = {"tex": {}}</script>
 <article><section id="one"><h1>1. One</h1><p>Opening. More.</p>

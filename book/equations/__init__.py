@@ -11,12 +11,16 @@ To add an equation, write its check in the paper's file and a row in the `EQUATI
 Equation index of the book and the tests follow.
 """
 
-from equations import densities, lud_vae, toys, vbdeblur, vdir, vdn, virnet, virnet_sr
+from equations import calibration, densities, lud_vae, toys, vbdeblur, vdir, vdn, virnet, virnet_sr
 from equations.equation import MONTE_CARLO, Equation
 
 PAPERS = ("book", "VDN", "VIRNet", "VDIR", "LUD-VAE", "VBDeblurNet")
 EQUATIONS: tuple[Equation, ...] = sum(
-    (m.EQUATIONS for m in (densities, toys, vdn, virnet, virnet_sr, vdir, lud_vae, vbdeblur)), ()
+    (
+        m.EQUATIONS
+        for m in (densities, toys, vdn, virnet, virnet_sr, vdir, lud_vae, vbdeblur, calibration)
+    ),
+    (),
 )
 
 __all__ = ["EQUATIONS", "MONTE_CARLO", "PAPERS", "Equation"]

@@ -176,6 +176,8 @@ class Restore:
 
     Writes night_restored.png, night_side_by_side.png and what the model infers: the noise's
     standard deviation, night_noise_std.png and .npy, and the blur, night_kernel.png and .json.
+    --uncertainty adds how far off a value may be, night_uncertainty.png and .npy: of pictures like
+    those of the calibration, 90 % of the values lie within.
     What has been restored before is not restored again.
 
     Attributes:
@@ -187,6 +189,7 @@ class Restore:
         recursive: Look into the folders of folders.
         tile: Side of the tiles in which a large photograph is restored; smaller takes less memory.
         ensemble: Average over the eight rotations and reflections.
+        uncertainty: Write a map of where the result is not to be trusted.
         full_range: Scale a picture by its own smallest and largest value.
         strip: Leave out the colour profile, EXIF, the resolution and the date.
         max_pixels: Refuse larger pictures.
@@ -205,6 +208,7 @@ class Restore:
     recursive: Annotated[bool, arg(aliases=["-r"], help_behavior_hint="")] = False
     tile: Number = None
     ensemble: Flag = False
+    uncertainty: Flag = False
     full_range: Annotated[bool, arg(name="range", help_behavior_hint="")] = False
     strip: Flag = False
     max_pixels: Annotated[int, arg(metavar="N")] = 250_000_000
@@ -220,15 +224,18 @@ class Restore:
 
         from vbl.cli.batch import restore_batch
         from vbl.models import load
+        from vbl.restoration import WithUncertainty
 
         self._check()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         names = [field.name for field in fields(self)]
-        for own in ("photos", "out", "model", "format", "threads"):
+        for own in ("photos", "out", "model", "format", "threads", "uncertainty"):
             names.remove(own)
         options = {name: getattr(self, name) for name in names}
         model = load(_weights(self.model))
+        if self.uncertainty:
+            model = WithUncertainty(model, self.model)
         restore_batch(model, self.photos, self.out, suffix=self._suffix, **options)
 
     @property
@@ -253,6 +260,8 @@ class Restore:
         suffixes = {"--format": self._suffix, "--out": self.out.suffix.lower()}
         if suffixes["--out"] not in (*SUFFIXES, *EXTRA_SUFFIXES) or self.out.is_dir():  # a folder
             del suffixes["--out"]
+        if self.uncertainty and ("--out" in suffixes or self.out == Path("-")):
+            raise UsageError(f"restore: --uncertainty: expected a folder for --out, got {self.out}")
         for option, suffix in suffixes.items():
             if suffix and suffix not in FORMATS:
                 expected = f"expected one of {', '.join(FORMATS)}"

@@ -4,7 +4,8 @@ For ``night.jpg`` it writes ``night_restored.png``, ``night_side_by_side.png`` a
 infers a noise map, the standard deviations ``night_noise_std.npy``, float32 (1 or 3, H, W) in the
 units of an image in [0, 1], and ``night_noise_std.png``, a plot. If it infers a blur kernel:
 ``night_kernel.png``, a plot, and ``night_kernel.json``, the kernel with its parameters and, if that
-is one number, the standard deviation of the noise.
+is one number, the standard deviation of the noise. If it says how far off it may be, likewise
+``night_uncertainty.npy``, (1, H, W), and ``night_uncertainty.png``.
 
 Rows are read, restored and written in bands: memory does not depend on the height.
 """
@@ -25,20 +26,25 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vbl.cli.drafts import draft_prefix
-from vbl.figures import NOISE_COLOURS, show_kernels, show_maps, use_style
+from vbl.cli.drawings import save, shrunk, side_by_side
+from vbl.figures import show_kernels, show_maps, use_style
 from vbl.images import Picture, open_picture
 from vbl.images.picture_writer import PictureWriter, check_format
 from vbl.models import Restoration
 from vbl.restoration import restore_bands, scale_of
 from vbl.utils import complete_or_absent
 
-SHOWN = 640  # largest side of a photograph in a figure, in pixels
-ENDINGS = ("side_by_side.png", "noise_std.npy", "noise_std.png", "kernel.png", "kernel.json")
+MAPS = {"noise_std": "inferred noise", "uncertainty": "true values: 90 % within ±"}  # titles
+LABELS = {"noise_std": "noise std (of 255)", "uncertainty": "half-width (of 255)"}
+ENDINGS = (
+    "side_by_side.png",
+    *(f"{name}.{suffix}" for name in MAPS for suffix in ("npy", "png")),
+    "kernel.png",
+    "kernel.json",
+)
 
 
 @dataclass(frozen=True)
@@ -222,22 +228,31 @@ class _Work:
         self.writer.append(band.image)
         share = (rows.stop - rows.start) / self.picture.height
         for name, value in vars(band).items():
-            if name == "noise_std" and value is not None and value.numel() > 1:
-                self._add_map(rows, value[0].cpu(), share)
+            if name in MAPS and value is not None and value.numel() > 1:
+                self._add_map(name, rows, value[0].cpu(), share)
             elif name != "image" and value is not None:
                 self.values[name] = self.values.get(name, 0) + share * value.cpu()
 
-    def _add_map(self, rows: slice, std: Tensor, share: float) -> None:
-        self.levels.append(torch.stack([std.min(), std.mean() * share, std.max()]))
+    def _add_map(self, name: str, rows: slice, values: Tensor, share: float) -> None:
+        if name == "noise_std":
+            self.levels.append(torch.stack([values.min(), values.mean() * share, values.max()]))
         if not self.job.others:
             return
-        path, shape = self.path("noise_std.npy"), (len(std), *self.picture.shape[-2:])
+        path, shape = self.path(f"{name}.npy"), (len(values), *self.picture.shape[-2:])
         mode = "r+" if path.exists() else "w+"
-        np.lib.format.open_memmap(path, mode, np.float32, shape=shape)[:, rows] = std.numpy()
+        np.lib.format.open_memmap(path, mode, np.float32, shape=shape)[:, rows] = values.numpy()
 
-    def _map_rows(self, rows: slice) -> Tensor:
-        array = np.load(self.path("noise_std.npy"), mmap_mode="r")  # anew, to release its memory
-        return torch.from_numpy(array[:, rows].copy())[None]
+    def _shrunk_map(self, name: str) -> Tensor | None:
+        """The mean over its channels, downsampled; None if the model says nothing of it."""
+        path = self.path(f"{name}.npy")
+        if not path.exists():
+            return None
+
+        def rows(where: slice) -> Tensor:
+            array = np.load(path, mmap_mode="r")  # anew, to release its memory
+            return torch.from_numpy(array[:, where].copy())[None]
+
+        return shrunk(rows, self.picture.height, self.picture.width).mean(1, keepdim=True)
 
     def path(self, ending: str) -> Path:
         """A draft; its name is short whatever the photograph is called."""
@@ -259,19 +274,19 @@ class _Work:
 
     def _draw(self) -> None:
         height, width = self.picture.height, self.picture.width
-        std, kernel = None, self.values.get("kernel")
-        if self.levels:
-            std = _shrunk(self._map_rows, height, width).mean(1, keepdim=True)
-        photo = _shrunk(lambda rows: self.picture[rows, :], height, width)
-        restored = _shrunk(self.writer.read_back, self.writer.height, self.writer.width)
+        kernel, maps = self.values.get("kernel"), {name: self._shrunk_map(name) for name in MAPS}
+        photo = shrunk(lambda rows: self.picture[rows, :], height, width)
+        restored = shrunk(self.writer.read_back, self.writer.height, self.writer.width)
         with plt.rc_context():
             use_style()
-            side_by_side = _side_by_side({"photograph": photo, "restored": restored}, std)
-            _save(side_by_side, self.path("side_by_side.png"))
-            if std is not None:
-                _save(show_maps({"inferred noise": std}), self.path("noise_std.png"))
+            shown = {"photograph": photo, "restored": restored}
+            save(side_by_side(shown, maps["noise_std"]), self.path("side_by_side.png"))
+            for name, drawn in maps.items():
+                if drawn is not None:
+                    figure = show_maps({MAPS[name]: drawn}, label=LABELS[name])
+                    save(figure, self.path(f"{name}.png"))
             if kernel is not None:
-                _save(show_kernels({"inferred kernel": kernel}), self.path("kernel.png"))
+                save(show_kernels({"inferred kernel": kernel}), self.path("kernel.png"))
         if kernel is not None:
             with complete_or_absent(self.path("kernel.json")) as file:
                 file.write(json.dumps(_about_kernel(self.values), indent=2).encode())
@@ -299,42 +314,6 @@ def _about_kernel(values: Mapping[str, Tensor]) -> dict[str, Any]:
     if "noise_std" in values and values["noise_std"].numel() == 1:
         about["noise_std"] = values["noise_std"].item()
     return about
-
-
-def _side_by_side(pictures: Mapping[str, Tensor], std: Tensor | None) -> Figure:
-    """Pictures and the noise map, of any aspect ratio, in a figure of moderate size."""
-    count = len(pictures) + (std is not None)
-    height, width = pictures["photograph"].shape[-2:]
-    inches = (4 * count, 4 * min(max(height / width, 0.25), 2) + 0.5)
-    figure, axes = plt.subplots(1, count, figsize=inches)
-    for ax, (title, picture) in zip(axes, pictures.items(), strict=False):
-        ax.imshow(picture[0].expand(3, -1, -1).permute(1, 2, 0).numpy(), interpolation="nearest")
-        ax.set_title(title)
-    if std is not None:
-        drawn = axes[-1].imshow(
-            255 * std[0, 0].numpy(), cmap=NOISE_COLOURS, interpolation="nearest"
-        )
-        axes[-1].set_title("inferred noise")
-        figure.colorbar(drawn, ax=axes[-1], label="noise std (of 255)", shrink=0.8)
-    for ax in axes:
-        ax.axis("off")
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        with complete_or_absent(path) as file:
-            figure.savefig(file, format="png")
-    finally:
-        plt.close(figure)
-
-
-def _shrunk(rows: Callable[[slice], Tensor], height: int, width: int) -> Tensor:
-    """Downsampled to at most `SHOWN` pixels, by averages over squares, from rows (1, C, h, W)."""
-    factor = math.ceil(max(height, width) / SHOWN)
-    step = factor * math.ceil(256 / factor)
-    parts = (rows(slice(top, min(top + step, height))) for top in range(0, height, step))
-    return torch.cat([F.avg_pool2d(part, factor, ceil_mode=True) for part in parts], 2)
 
 
 def _blur(parameters: Tensor | None) -> str:

@@ -1,5 +1,15 @@
 """Evaluation: metrics and their conventions, protocols, the papers' tables and ours, results."""
 
+from vbl.evaluation.calibration import (
+    LEVELS,
+    conformal_quantile,
+    coverage,
+    log_score,
+    pit,
+    pit_histogram,
+    sharpness,
+    summary,
+)
 from vbl.evaluation.evaluate import Report, evaluate
 from vbl.evaluation.ledger import ledger
 from vbl.evaluation.metrics import CONVENTIONS, psnr, registered, ssim

@@ -40,6 +40,8 @@ class Restoration:
         kernel: Inferred blur kernels (B, 1, k, k), or None.
         kernel_parameters: Their λ1², λ2² in pixels² and ρ, (B, 3), where they are Gaussian.
         quality: Inferred quality of JPEG, 0 to 100, (B, 1, 1, 1), or None.
+        uncertainty: Half the width of an interval around each value that holds the clean one with
+            probability 0.9, a map (B, 1, H, W) of `vbl.restoration.WithUncertainty`; or None.
     """
 
     image: Float[Tensor, "b c h w"]
@@ -47,6 +49,7 @@ class Restoration:
     kernel: Tensor | None = None
     kernel_parameters: Tensor | None = None
     quality: Tensor | None = None
+    uncertainty: Tensor | None = None
 
 
 LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # of pixels; keeps 1/β and log β finite

@@ -9,7 +9,9 @@ from vbl.restoration.classical import (
     wavelet_shrinkage,
     wiener,
 )
+from vbl.restoration.error_scale import ErrorScale, fit_error_scale, local_detail
 from vbl.restoration.methods import CLASSICAL, Method, find_method, restorer_of
 from vbl.restoration.regions import restore_regions
 from vbl.restoration.restore import is_told, restore, restore_bands, scale_of
 from vbl.restoration.tiling import networks_in, receptive_radius, stride, tiles
+from vbl.restoration.uncertainty import INTERVALS, WithUncertainty

@@ -28,7 +28,7 @@ from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative
 from vbl.utils import bf16_pays, constant, find_device, keep_freed_memory, progress_bar
 
 MIDDLE = 1024  # side in pixels of the central crop from which parameters of the image are inferred
-BY_PIXEL = ("image", "noise_std")  # the maps of a Restoration
+BY_PIXEL = ("image", "noise_std", "uncertainty")  # the maps of a Restoration
 
 
 @runtime_checkable
@@ -219,7 +219,7 @@ def _tiles(model: nn.Module, shape: tuple, size: int | None, overlap: int | None
     grid = {"size": size, "stride": stride(by_pixel)}
     if overlap is None:
         several = len(tiles(height, width, overlap=0, **grid)) > 1
-        overlap = receptive_radius(by_pixel) if several else 0
+        overlap = receptive_radius(by_pixel) + getattr(model, "reach", 0) if several else 0
     return tiles(height, width, overlap=overlap, **grid)
 
 
@@ -287,8 +287,8 @@ def _ensemble(model: nn.Module, pixels: Pixels, channels: int, device: torch.dev
                 back = _parameters_turned_back if name == "kernel_parameters" else _turned_back
                 sums[name] = sums.get(name, 0) + back(value, *way) / 8
         sums["image"] = sums["image"][..., : scale * height, : scale * width]
-        if "noise_std" in sums:
-            sums["noise_std"] = sums["noise_std"][..., :height, :width]
+        for name in {"noise_std", "uncertainty"} & sums.keys():
+            sums[name] = sums[name][..., :height, :width]
         return Restoration(**sums)
 
     return mean

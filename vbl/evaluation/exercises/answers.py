@@ -12,6 +12,7 @@ from vbl.evaluation.exercises import (
     chapter_7,
     chapter_8,
     chapter_9,
+    chapter_10,
 )
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
@@ -27,6 +28,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_7.QUESTIONS,
     **chapter_8.QUESTIONS,
     **chapter_9.QUESTIONS,
+    **chapter_10.QUESTIONS,
 }
 
 
