@@ -183,7 +183,7 @@ class _Lines:
         self._stream.flush()
 
 
-def progress_bar(*args: Any, hidden: bool = False, **options: Any) -> tqdm:
+def progress_bar(*args: Any, hidden: bool = False, **options: Any) -> Any:
     """tqdm's bar on a terminal and in a notebook; a line a minute in a log.
 
     Args:

@@ -22,6 +22,11 @@ COLUMNS = ("Eq.", "What it says, and where in `vbl`", "Check and error", "More")
 TITLES = {"book": "Densities and toy models", "VDN": "VDN (slides, no numbers)"}
 
 
+def documented(function):
+    """The name under which the reference has it: a call is part of its class."""
+    return function.__qualname__.removesuffix(".__call__")
+
+
 def error_text(equation, error):
     """Return the error as a reader would say it, in the unit of the method."""
     if equation.how == MONTE_CARLO:
@@ -37,8 +42,7 @@ def error_text(equation, error):
 def function_links(equation):
     """Return links to the reference of what computes the equation."""
     links = [
-        f"{{py:obj}}`{f.__qualname__} <{f.__module__}.{f.__qualname__}>`"
-        for f in equation.functions
+        f"{{py:obj}}`{documented(f)} <{f.__module__}.{documented(f)}>`" for f in equation.functions
     ]
     return ", ".join(links) or "no function yet"
 
