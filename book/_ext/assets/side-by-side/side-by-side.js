@@ -7,6 +7,7 @@
     ssim: ["SSIM", 3],
     ratio: ["ratio: rest over inferred noise", 2, 1, 1],
     alike: ["alike: neighbours in the rest", 2, 0, 1],
+    costs: ["what it costs"],
   };
 
   // What is said of a cell: in which words, with how many digits.
@@ -62,8 +63,11 @@
     const value = (i, j) => systems[i].cells[damages[j]][kind.value]?.[measure.value];
 
     function fill() {
-      const [text, digits, centre, limit] = MEASURES[measure.value];
-      table.caption.textContent = `${text}, ${kind.value}`;
+      const [text, digits, centre, limit] = MEASURES[measure.value], costs = measure.value === "costs";
+      for (const row of [table.tHead.rows[0], ...rows])
+        [...row.cells].forEach((cell, j) => { cell.hidden = j > 0 && (j > damages.length) !== costs; });
+      table.caption.textContent = costs ? text : `${text}, ${kind.value}`;
+      if (costs) return;
       rows.forEach((row, i) => damages.forEach((damage, j) => {
         const cell = row.cells[j + 1], found = value(i, j);
         const missing = systems[i].cells[damage].missing;
