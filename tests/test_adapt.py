@@ -10,18 +10,19 @@ from PIL import Image
 from vbl.cli.main import main
 from vbl.images import read, write
 from vbl.models import load, supervised
-from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER
+from vbl.recipes import adapting
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with twelve noisy and twelve clean pictures, and trainings of a few steps."""
-    module = importlib.import_module("vbl.cli.adapt")
-    for recipe in (LUD_VAE_REAL, REAL_DENOISER):
-        quick = recipe.presets["quick"]
-        monkeypatch.setitem(recipe.presets, "ship", quick)
+    module = importlib.import_module("vbl.training.adapt")
     monkeypatch.setattr(module, "STEPS", (3, 3))
     monkeypatch.setattr(module, "PILOT", 2)
+    monkeypatch.setitem(adapting.SIZES, "width", 8)
+    monkeypatch.setitem(adapting.SCHEDULE, "batch", 4)
+    quick = {"widths": (4, 8), "blocks": 1}
+    monkeypatch.setitem(adapting.UNET, "quick", quick)
     tiny_runs.pictures(tmp_path / "clean", count=12, side=48)
     (tmp_path / "noisy").mkdir()
     generator = torch.Generator().manual_seed(1)
@@ -40,7 +41,7 @@ def adapt(*more):
 def test_two_piles_become_a_checkpoint_and_a_report(here, capsys):
     assert adapt() == 0
     said = capsys.readouterr().out
-    assert "std of the noise taken out (of 255): " in said and "vbl restore PHOTO" in said
+    assert "noise taken out, std (of 255): " in said and "vbl restore PHOTO" in said
     report = (here / "mine" / "report.html").read_text("utf-8")
     assert report.count("data:image/png;base64,") == 2 and "http" not in report
     assert (
@@ -62,7 +63,7 @@ def test_what_is_there_is_kept_unless_it_is_resumed(here, capsys):
 
 
 def test_a_stopped_adaptation_goes_on_to_the_same_result(here, monkeypatch, capsys):
-    module = importlib.import_module("vbl.cli.adapt")
+    module = importlib.import_module("vbl.training.adapt")
     whole, fit = here / "whole", module.fit
     assert main(["adapt", "noisy", "clean", "-o", str(whole), "--device", "cpu"]) == 0
 

@@ -1,0 +1,106 @@
+"""LUD-VAE and a denoiser for the noise of a pile, with settings that follow from that noise."""
+
+import math
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vbl.degradations import Degraded
+from vbl.images import ImageSet, Pixels, pack, random_crops
+from vbl.images.piles import Facts
+from vbl.models import LUDVAENeighbours, lud_vae_neighbours, supervised
+from vbl.recipes.denoising import UNET
+from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER, SMALL, halves, translated
+from vbl.recipes.recipe import Recipe
+
+NEIGHBOURS_ALIKE = 0.1  # correlation above which the noise is taken for correlated
+FAINTEST = 5 / 255  # the settings for this noise are those for any that is fainter
+SCHEDULE = {"batch": 16, "lr": 2e-3}
+SIZES = {"width": 24, "latent": 4, "prior": "scale", "factors": SMALL["factors"]}
+WEAKER = 1.4  # the noise of a pile beside that of its quietest blocks, roughly
+
+
+def noise_recipe(pile: ImageSet, facts: Facts, name: str = "adapt-noise") -> Recipe:
+    """LUD-VAE for a pile of noisy pictures, beside a pile of clean ones that it is trained on.
+
+    How much h hides, the width s of the decoder, and whether noise and posterior are correlated
+    follow from the noise of the pile's quiet blocks.
+
+    Args:
+        pile: The noisy pictures, `prepared`.
+        facts: What is known of them.
+        name: Of the recipe.
+    """
+    preset = LUD_VAE_REAL.presets["ship"]
+    config = noise_config(facts)
+    degrade = partial(beside_pile, pile=pile)
+    ship = replace(preset, config=config, **SCHEDULE)
+    validate = partial(LUD_VAE_REAL.validate, std=max(FAINTEST, WEAKER * facts.std))
+    return replace(
+        LUD_VAE_REAL,
+        name=name,
+        about="LUD-VAE for the noise of your pictures",
+        model=LUDVAENeighbours,
+        degrade=degrade,
+        validate=validate,
+        scores=(),
+        presets={"ship": ship},
+    )
+
+
+def noise_config(facts: Facts) -> lud_vae_neighbours.Config:
+    """Constants of LUD-VAE for a noise: those of chapter 7 for the grain, in proportion to it."""
+    std = max(FAINTEST, WEAKER * facts.std)
+    std_y = max(7 / 255, 0.75 * std)
+    alike = facts.lag > NEIGHBOURS_ALIKE
+    return lud_vae_neighbours.Config(
+        channels=facts.channels,
+        std=max(1 / 255, std / 4),
+        std_x=math.hypot(std, std_y),
+        std_y=std_y,
+        hiding="correlated" if alike else "white",
+        neighbours=3 if alike else 0,
+        annealed=200,
+        **SIZES,
+    )
+
+
+def denoiser_recipe(weights: Path, facts: Facts, name: str = "adapt-denoiser") -> Recipe:
+    """A denoiser, trained on the pairs that a LUD-VAE makes of clean pictures.
+
+    Args:
+        weights: Of the LUD-VAE.
+        facts: What is known of the noisy pile.
+        name: Of the recipe.
+    """
+    preset = REAL_DENOISER.presets["ship"]
+    options = {**UNET["quick"], "in_channels": facts.channels, "out_channels": facts.channels}
+    config = supervised.Config("ResUNet", options)
+    return replace(
+        REAL_DENOISER,
+        name=name,
+        about="A denoiser for your pictures, from pairs that LUD-VAE has made",
+        degrade=partial(translated, by=str(weights.resolve()), pair="added"),
+        validate=partial(REAL_DENOISER.validate, std=max(FAINTEST, WEAKER * facts.std)),
+        scores=(),
+        presets={"ship": replace(preset, config=config)},
+    )
+
+
+def beside_pile(x: Tensor, *, pile: ImageSet, generator: torch.Generator | None = None) -> Degraded:
+    """Unpaired images: half of the clean crops, and as many crops of a pile of noisy pictures.
+
+    Raises:
+        ValueError: If the number of crops is odd.
+    """
+    clean, others = halves(x)
+    pixels = _packed(pile, x.device)
+    return Degraded(random_crops(pixels, x.shape[-1], len(others), generator=generator), clean)
+
+
+@cache
+def _packed(pile: ImageSet, device: torch.device) -> Pixels:
+    return pack(pile).to(device)
