@@ -116,14 +116,16 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
     if variation == "adapted":
         piles = (pile(name, noisy=noisy) for noisy in (True, False))
         made = adapt(*piles, folder, steps=STEPS, device="cpu", seed=seed)
-        return _in_units_of_the_scene(load(str(made.weights)), name), learned(name, made.learned)
+        return _in_units_of_the_scene(load(str(made.weights)), name), learned(
+            name, made.learned, made.temperature
+        )
     pair = truth(name)
     degrade = {
         "white noise": partial(awgn, std=(pair.y - pair.x).std().item()),
         "white noise of any strength": partial(awgn, std=ANY),
         "true pairs": SUBJECTS[name].degrade,
     }[variation]
-    recipe = replace(denoiser_recipe(folder, _facts(name)), degrade=degrade)
+    recipe = denoiser_recipe(degrade, _facts(name))
     preset = in_steps(recipe, STEPS["denoiser"])
     options = {"data": scenes(name), "device": "cpu", "seed": seed}
     return load(str(_weights(fit(recipe, preset=preset, folder=folder, **options)))), {}
@@ -142,13 +144,13 @@ def _in_units_of_the_scene(model: nn.Module, name: str) -> nn.Module:
 
 
 @torch.inference_mode()
-def learned(name: str, weights: Path) -> dict[str, float]:
+def learned(name: str, make: Degrade) -> dict[str, float]:
     """Numbers of the noise that was learned, beside the true ones."""
     pair, facts = truth(name), _facts(name)
     low, high = SUBJECTS[name].levels
     bottom, top = ((level - low) / (high - low) for level in facts.levels)
     x = ((pair.x - bottom) / (top - bottom)).clamp(0, 1)
-    made = load(str(weights)).translate(x, pair="added", generator=seeded("cpu", "made"))
+    made = make(x, generator=seeded("cpu", "made"))
     noise = (made.y - made.x) * (top - bottom)
     found = {"quiet std": 255 * facts.std, "quiet lag": facts.lag}
     for who, residual in (("true", pair.y - pair.x), ("made", noise)):
@@ -170,11 +172,11 @@ def score(model: nn.Module, name: str) -> float:
 
 
 def left(subjects: list[str], rows: list[dict[str, Any]], seeds: int) -> Iterator:
-    """What has no row yet: first one seed of each subject, then the next."""
+    """What has no row yet; the quick variations first."""
     done = {(row["variation"], row["seed"]) for row in rows}
     for name in subjects:
-        for seed in range(seeds):
-            for variation in VARIATIONS:
+        for variation in VARIATIONS:
+            for seed in range(seeds):
                 if (f"{name}, {variation}", seed) not in done:
                     yield name, variation, seed
 
@@ -192,8 +194,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
+    parser.add_argument("--variations", nargs="+", choices=VARIATIONS, default=VARIATIONS)
     options = parser.parse_args()
-    for name, variation, seed in left(options.only, rows_so_far(), options.seeds):
+    todo = left(options.only, rows_so_far(), options.seeds)
+    for name, variation, seed in todo:
+        if variation not in options.variations:
+            continue
         with TemporaryDirectory() as place:
             model, found = trained(name, variation, seed, Path(place) / "run")
         found = {"psnr": score(model, name), **found}

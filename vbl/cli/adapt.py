@@ -31,7 +31,7 @@ class Measured:
     """What is measured without a truth.
 
     Attributes:
-        rows: By name the numbers of a column each: taken out, made by LUD-VAE.
+        rows: By name the numbers of a column each: taken out, learned.
         burst: What a burst says, in dB; empty without one.
         doubts: What speaks against the result, a sentence each.
         figures: Title and what to see, to a figure.
@@ -54,7 +54,7 @@ def measured(made: Adapted, burst: Path | None = None) -> Measured:
     denoiser = load(str(made.weights))
     denoiser.config = replace(denoiser.config, levels=(0.0, 1.0))  # as the noisy pictures are
     y = cut_alike(made.noisy)
-    pairs = taken_and_made(denoiser, load(str(made.learned)), y)
+    pairs = taken_and_made(denoiser, made.make, y)
     numbers = [noise_numbers(*pair) for pair in pairs.values()]
     rows = {name: tuple(column[name] for column in numbers) for name in numbers[0]}
     said = _doubts(rows)
@@ -75,7 +75,7 @@ def _doubts(rows: Mapping[str, tuple[float, ...]]) -> list[str]:
     taken, made = rows["std (of 255)"]
     if abs(made / max(taken, 1e-6) - 1) > APART:
         more = "stronger" if made > taken else "weaker"
-        found.append(f"LUD-VAE makes a {more} noise than the denoiser takes out: train for longer.")
+        found.append(f"A {more} noise was learned than the denoiser takes out: train for longer.")
     alike = rows["correlation, next pixel"]
     if abs(alike[0] - alike[1]) > WHITE:
         found.append("The noise that is taken out has another correlation than what was learned.")
@@ -109,7 +109,7 @@ def write_report(path: Path, made: Adapted, found: Measured) -> None:
     parts = [f'<p class="doubt">{html.escape(doubt)}</p>' for doubt in said]
     parts.append(_table(("pile", *PILE), [(n, *_row(f)) for n, f in made.facts.items()]))
     noise = [(name, *(f"{v:.2f}" for v in values)) for name, values in found.rows.items()]
-    parts.append(_table(("the noise", "taken out", "made by LUD-VAE"), noise))
+    parts.append(_table(("the noise", "taken out", "learned"), noise))
     if found.burst:
         rows = [(name, f"{value:.2f}") for name, value in found.burst.items()]
         parts.append(_table(("split-half of the burst", "PSNR (dB)"), rows))

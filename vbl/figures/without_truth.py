@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vbl.degradations import Degrade
 from vbl.figures.noise_statistics import autocorrelation
 from vbl.images import ImageSet
 from vbl.images.piles import some_of
@@ -35,18 +36,18 @@ def cut_alike(pile: ImageSet, side: int = SIDE, count: int = 8) -> Float[Tensor,
 
 
 def taken_and_made(
-    denoiser: nn.Module, learned: nn.Module, y: Float[Tensor, "n c h w"]
+    denoiser: nn.Module, make: Degrade, y: Float[Tensor, "n c h w"]
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Two pairs (noisy, clean): what a denoiser takes out, and what LUD-VAE adds to the result.
+    """Two pairs (noisy, clean): what a denoiser takes out, and what was learned, on the result.
 
     Args:
         denoiser: A model that restores pictures.
-        learned: The LUD-VAE whose pairs it was trained on.
+        make: The degradation that was learned.
         y: Noisy pictures.
     """
     x = torch.cat([restore(denoiser, picture).image for picture in y.split(1)]).clamp(0, 1)
-    made = learned.translate(x, pair="added", generator=seeded("cpu", "made"))
-    return {"taken out": (y, x), "made by LUD-VAE": (made.y, made.x)}
+    made = make(x, generator=seeded("cpu", "made"))
+    return {"taken out": (y, x), "learned": (made.y, made.x)}
 
 
 def noise_numbers(noisy: Tensor, clean: Tensor) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """LUD-VAE and a denoiser for the noise of a pile, with settings that follow from that noise."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -8,26 +9,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vbl.degradations import Degraded
+from vbl.degradations import Degrade, Degraded
 from vbl.images import ImageSet, Pixels, pack, random_crops
-from vbl.images.piles import Facts
-from vbl.models import LUDVAENeighbours, lud_vae_neighbours, supervised
+from vbl.images.piles import Facts, fine_strength, some_of
+from vbl.models import LUDVAENeighbours, load, lud_vae_neighbours, supervised
 from vbl.recipes.denoising import UNET
 from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER, SMALL, halves, translated
 from vbl.recipes.recipe import Recipe
+from vbl.utils import seeded
 
 NEIGHBOURS_ALIKE = 0.1  # correlation above which the noise is taken for correlated
 FAINTEST = 5 / 255  # the settings for this noise are those for any that is fainter
 SCHEDULE = {"batch": 16, "lr": 2e-3}
 SIZES = {"width": 24, "latent": 4, "prior": "scale", "factors": SMALL["factors"]}
-WEAKER = 1.4  # the noise of a pile beside that of its quietest blocks, roughly
+FINER = 1.4  # the noise of correlated neighbours beside that of its finest detail, roughly
+ROUNDS, STEP, GAINS = 4, (0.5, 2.0), (0.25, 4.0)  # of the search for a gain
 
 
 def noise_recipe(pile: ImageSet, facts: Facts, name: str = "adapt-noise") -> Recipe:
     """LUD-VAE for a pile of noisy pictures, beside a pile of clean ones that it is trained on.
 
     How much h hides, the width s of the decoder, and whether noise and posterior are correlated
-    follow from the noise of the pile's quiet blocks.
+    follow from the pile's finest detail and quiet blocks.
 
     Args:
         pile: The noisy pictures, `prepared`.
@@ -38,7 +41,7 @@ def noise_recipe(pile: ImageSet, facts: Facts, name: str = "adapt-noise") -> Rec
     config = noise_config(facts)
     degrade = partial(beside_pile, pile=pile)
     ship = replace(preset, config=config, **SCHEDULE)
-    validate = partial(LUD_VAE_REAL.validate, std=max(FAINTEST, WEAKER * facts.std))
+    validate = partial(LUD_VAE_REAL.validate, std=noise_std(facts))
     return replace(
         LUD_VAE_REAL,
         name=name,
@@ -53,9 +56,8 @@ def noise_recipe(pile: ImageSet, facts: Facts, name: str = "adapt-noise") -> Rec
 
 def noise_config(facts: Facts) -> lud_vae_neighbours.Config:
     """Constants of LUD-VAE for a noise: those of chapter 7 for the grain, in proportion to it."""
-    std = max(FAINTEST, WEAKER * facts.std)
+    std, alike = noise_std(facts), facts.lag > NEIGHBOURS_ALIKE
     std_y = max(7 / 255, 0.75 * std)
-    alike = facts.lag > NEIGHBOURS_ALIKE
     return lud_vae_neighbours.Config(
         channels=facts.channels,
         std=max(1 / 255, std / 4),
@@ -68,11 +70,16 @@ def noise_config(facts: Facts) -> lud_vae_neighbours.Config:
     )
 
 
-def denoiser_recipe(weights: Path, facts: Facts, name: str = "adapt-denoiser") -> Recipe:
-    """A denoiser, trained on the pairs that a LUD-VAE makes of clean pictures.
+def noise_std(facts: Facts) -> float:
+    """About the standard deviation of the noise of a pile, from its finest detail."""
+    return max(FAINTEST, facts.fine * (FINER if facts.lag > NEIGHBOURS_ALIKE else 1))
+
+
+def denoiser_recipe(degrade: Degrade, facts: Facts, name: str = "adapt-denoiser") -> Recipe:
+    """A denoiser, trained on pairs that are made of clean pictures.
 
     Args:
-        weights: Of the LUD-VAE.
+        degrade: What makes them, for instance `noise_maker`'s.
         facts: What is known of the noisy pile.
         name: Of the recipe.
     """
@@ -83,11 +90,74 @@ def denoiser_recipe(weights: Path, facts: Facts, name: str = "adapt-denoiser") -
         REAL_DENOISER,
         name=name,
         about="A denoiser for your pictures, from pairs that LUD-VAE has made",
-        degrade=partial(translated, by=str(weights.resolve()), pair="added"),
-        validate=partial(REAL_DENOISER.validate, std=max(FAINTEST, WEAKER * facts.std)),
+        degrade=degrade,
+        validate=partial(REAL_DENOISER.validate, std=noise_std(facts)),
         scores=(),
         presets={"ship": replace(preset, config=config)},
     )
+
+
+Gain = Sequence[Sequence[float]]  # by channel, and by brightness in equal intervals of [0, 1]
+
+
+def noise_maker(weights: Path, gain: Gain) -> Degrade:
+    """The degradation that a LUD-VAE has learned, its noise times a gain."""
+    return partial(with_learned_noise, by=str(weights.resolve()), gain=gain)
+
+
+def with_learned_noise(
+    x: Tensor, *, by: str, gain: Gain, generator: torch.Generator | None = None
+) -> Degraded:
+    """Pairs: clean images, and the same with a LUD-VAE's noise, clipped as values in files are."""
+    pair = translated(x, by=by, pair="added", generator=generator)
+    return replace(pair, y=_amplified(x, pair.y - x, torch.tensor(gain)))
+
+
+def _amplified(x: Tensor, noise: Tensor, gain: Tensor) -> Tensor:
+    """x plus noise times a gain, interpolated between the middles of its intervals."""
+    count = gain.shape[1]
+    place = (x * count - 0.5).clamp(0, count - 1)
+    low = place.long()
+    first = count * torch.arange(len(gain), device=x.device).view(1, -1, 1, 1)
+    values = gain.to(x).flatten()
+    below, above = (values[first + i] for i in (low, (low + 1).clamp(max=count - 1)))
+    return (x + (below + (place - low) * (above - below)) * noise).clamp(0, 1)
+
+
+@torch.no_grad()
+def matching_gain(weights: Path, clean: ImageSet, noisy: ImageSet) -> list[list[float]]:
+    """The gain at which noise that is made is as strong as the noisy pile's, at each brightness.
+
+    After a short training LUD-VAE makes too weak a noise. But how strong it should be can be seen
+    without pairs: in the `fine_strength` of the noisy pile, less what the clean pile has of it.
+
+    Args:
+        weights: Of the LUD-VAE.
+        clean: The clean pictures, `prepared`.
+        noisy: The noisy pictures, `prepared`.
+    """
+    pictures = [_middle(image) for image in some_of(clean)]
+    own = fine_strength(pictures).nan_to_num().square()
+    target = fine_strength(some_of(noisy)).square() - own
+    model = load(str(weights))
+    noises = [
+        model.translate(x, pair="added", generator=seeded("cpu", "match", i)).y - x
+        for i, x in enumerate(pictures)
+    ]
+    gain = torch.ones_like(target)
+    for _ in range(ROUNDS):
+        made = [_amplified(x, noise, gain) for x, noise in zip(pictures, noises, strict=True)]
+        ratio = target / (fine_strength(made).square() - own)
+        step = ratio.where(ratio > 0, torch.nan).sqrt().clamp(*STEP)
+        usual = step.nanmedian(1, keepdim=True).values.nan_to_num(1.0)
+        gain = (gain * step.where(~step.isnan(), usual)).clamp(*GAINS)
+    return gain.tolist()
+
+
+def _middle(image: Tensor, side: int = 256) -> Tensor:
+    """At most `side` pixels in the middle of an image, each way."""
+    top, left = (max(0, (n - side) // 2) for n in image.shape[-2:])
+    return image[..., top : top + side, left : left + side]
 
 
 def beside_pile(x: Tensor, *, pile: ImageSet, generator: torch.Generator | None = None) -> Degraded:

@@ -154,7 +154,7 @@ def _translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
 def translated(
     x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
 ) -> Degraded:
-    """Pairs generated from clean images by the shipped LUD-VAE `by`."""
+    """Pairs generated from clean images by the LUD-VAE `by`, a shipped one or a file."""
     return _translator(by, x.device).translate(x, pair=pair, generator=generator)
 
 

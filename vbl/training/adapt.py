@@ -1,7 +1,7 @@
 """A denoiser for the noise of one camera, from two piles of pictures: noisy and clean, no pair.
 
 LUD-VAE learns the noise from the piles and makes pairs, by adding what it has learned to the clean
-pictures; a denoiser is trained on these.
+pictures, as strongly as the noisy pile shows; a denoiser is trained on these.
 
 ::
 
@@ -18,11 +18,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from vbl.degradations import Degrade
 from vbl.images import ImageSet, open_folder, training_set
 from vbl.images.piles import Facts, doubts, facts_of, prepared
 from vbl.models import load, save_weights
 from vbl.recipes import Recipe
-from vbl.recipes.adapting import denoiser_recipe, noise_recipe
+from vbl.recipes.adapting import denoiser_recipe, matching_gain, noise_maker, noise_recipe
 from vbl.recipes.recipe import BERKELEY
 from vbl.training.fit import fit
 from vbl.training.run import Run
@@ -39,14 +40,14 @@ class Adapted:
 
     Attributes:
         weights: The denoiser's weights, a checkpoint; None while the trainings are not finished.
-        learned: LUD-VAE's weights, or None.
+        make: The degradation that was learned, from clean images to pairs, or None.
         noisy: The noisy pictures as the networks see them.
         facts: What is known of both piles, by "noisy" and "clean".
         doubts: What speaks against the piles, a sentence each.
     """
 
     weights: Path | None
-    learned: Path | None
+    make: Degrade | None
     noisy: ImageSet
     facts: dict[str, Facts]
     doubts: list[str]
@@ -103,17 +104,18 @@ def adapt(
     options = {"data": ready["clean"], "device": device, "seed": seed}
     learned = folder / "lud-vae" / "weights.safetensors"
     made = Adapted(None, None, ready["noisy"], facts, doubts(facts))
-    recipes = {
-        "lud-vae": noise_recipe(ready["noisy"], facts["noisy"]),
-        "denoiser": denoiser_recipe(learned, facts["noisy"]),
-    }
-    for name, recipe in recipes.items():
-        run = _trained(name, recipe, folder, plan, options, watch)
-        if not run.finished:
-            return made
+    recipe = noise_recipe(ready["noisy"], facts["noisy"])
+    if not _trained("lud-vae", recipe, folder, plan, options, watch).finished:
+        return made
+    if "gain" not in plan:
+        plan["gain"] = matching_gain(learned, ready["clean"], ready["noisy"])
+    make = noise_maker(learned, plan["gain"])
+    recipe = denoiser_recipe(make, facts["noisy"])
+    if not _trained("denoiser", recipe, folder, plan, options, watch).finished:
+        return made
     weights = folder / "weights.safetensors"
     _finish(folder / "denoiser" / "weights.safetensors", weights, facts["noisy"])
-    return replace(made, weights=weights, learned=learned)
+    return replace(made, weights=weights, make=make)
 
 
 def _opened(pile: Path | ImageSet) -> ImageSet:
