@@ -3,9 +3,10 @@
     VBL_DATA=... python benchmarks/your_camera.py [--seeds 3] [--only SUBJECT ...]
 
 The same small denoiser is trained, in the same steps, on white noise of the true strength, on white
-noise of any strength, on what `adapt` makes of two piles, and on true pairs. Subjects are a
-simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR on crops of
-other pictures. Each row is kept in data/results/your-camera.json as soon as it is complete.
+noise of any strength, on what `adapt` makes of two piles, and on true pairs. Subjects are the grain
+of a film, a simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR
+on crops of other pictures. Each row is kept in data/results/your-camera.json as soon as it is
+complete.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from variation import some_of_cbsd68
 
-from vbl.degradations import Degrade, Degraded, awgn, camera, poisson_gaussian
+from vbl.degradations import Degrade, Degraded, awgn, camera, grain, poisson_gaussian
 from vbl.evaluation import load_result, psnr, save_result
 from vbl.figures import middles, noise_level_function
 from vbl.figures.without_truth import noise_numbers
@@ -35,7 +36,7 @@ from vbl.utils import seeded
 NAME = "your-camera"
 PICTURES, SIDE = 80, 192  # of each pile; of the crops that are measured
 STEPS = {"lud-vae": 900, "denoiser": 400}
-VARIATIONS = ("true pairs", "white noise", "white noise of any strength", "adapted")
+VARIATIONS = ("true pairs", "white noise", "adapted", "white noise of any strength")
 ANY = (5 / 255, 40 / 255)
 DIM = (0.004, 0.052)  # values of 16 bits between which the microscope's pictures lie
 
@@ -55,6 +56,12 @@ class Subject:
     levels: tuple[float, float] = (0.0, 1.0)
 
 
+def grain_on_file(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """Grain of a film, strongest where it is bright, as a file of 8 bits has it."""
+    pair = grain(x, generator=generator)
+    return replace(pair, y=pair.y.clamp(0, 1))
+
+
 def microscope(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """A dim camera of linear response: 60 photons at the brightest, read noise of one."""
     pair = poisson_gaussian(x, photons=60.0, read_std=1 / 60, generator=generator)
@@ -67,6 +74,7 @@ def dark_field(photograph: Tensor) -> Tensor:
 
 
 SUBJECTS = {
+    "film": Subject(lambda x: x, grain_on_file),
     "camera": Subject(lambda x: x, partial(camera, electrons=300.0, read_std=4.0)),
     "microscope": Subject(dark_field, microscope, DIM),
 }

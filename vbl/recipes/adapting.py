@@ -12,9 +12,9 @@ from torch import Tensor
 from vbl.degradations import Degrade, Degraded
 from vbl.images import ImageSet, Pixels, pack, random_crops
 from vbl.images.piles import Facts, fine_strength, some_of
-from vbl.models import LUDVAENeighbours, load, lud_vae_neighbours, supervised
+from vbl.models import LUDVAE, LUDVAENeighbours, load, lud_vae_neighbours, supervised
 from vbl.recipes.denoising import UNET
-from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER, SMALL, halves, translated
+from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER, SMALL, halves, translator
 from vbl.recipes.recipe import Recipe
 from vbl.utils import seeded
 
@@ -22,7 +22,7 @@ NEIGHBOURS_ALIKE = 0.1  # correlation above which the noise is taken for correla
 FAINTEST = 5 / 255  # the settings for this noise are those for any that is fainter
 SCHEDULE = {"batch": 16, "lr": 2e-3}
 SIZES = {"width": 24, "latent": 4, "prior": "scale", "factors": SMALL["factors"]}
-FINER = 1.4  # the noise of correlated neighbours beside that of its finest detail, roughly
+MOST_ALIKE = 0.6  # correlation, of noise alone, that is believed
 ROUNDS, STEP, GAINS = 4, (0.5, 2.0), (0.25, 4.0)  # of the search for a gain
 
 
@@ -71,8 +71,12 @@ def noise_config(facts: Facts) -> lud_vae_neighbours.Config:
 
 
 def noise_std(facts: Facts) -> float:
-    """About the standard deviation of the noise of a pile, from its finest detail."""
-    return max(FAINTEST, facts.fine * (FINER if facts.lag > NEIGHBOURS_ALIKE else 1))
+    """About the standard deviation of the noise of a pile, from its finest detail.
+
+    Diagonal differences of noise of variance v whose neighbours have the correlation r, and
+    diagonal ones r², have the variance v (1 - r)².
+    """
+    return max(FAINTEST, facts.fine / (1 - min(max(facts.lag, 0), MOST_ALIKE)))
 
 
 def denoiser_recipe(degrade: Degrade, facts: Facts, name: str = "adapt-denoiser") -> Recipe:
@@ -109,8 +113,24 @@ def with_learned_noise(
     x: Tensor, *, by: str, gain: Gain, generator: torch.Generator | None = None
 ) -> Degraded:
     """Pairs: clean images, and the same with a LUD-VAE's noise, clipped as values in files are."""
-    pair = translated(x, by=by, pair="added", generator=generator)
-    return replace(pair, y=_amplified(x, pair.y - x, torch.tensor(gain)))
+    noise = learned_noise(translator(by, x.device), x, generator=generator)
+    return Degraded(_amplified(x, noise, torch.tensor(gain)), x)
+
+
+@torch.no_grad()
+def learned_noise(model: LUDVAE, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Noise that a LUD-VAE has learned, of mean zero at every pixel: (d(z, a) - d(z, b))/√2.
+
+    a and b are two draws of z_n. The difference d(z, a) - d(z, 0) would also have what the decoder
+    draws otherwise in noisy pictures than in clean ones, such as a tint.
+
+    Args:
+        model: A LUD-VAE.
+        x: Clean images.
+    """
+    z = model.content(model.hide(x, model.config.std_x, generator=generator))
+    a, b = (model.decode(z, model.from_prior(generator=generator)) for _ in range(2))
+    return (a - b) / math.sqrt(2)
 
 
 def _amplified(x: Tensor, noise: Tensor, gain: Tensor) -> Tensor:
@@ -141,8 +161,7 @@ def matching_gain(weights: Path, clean: ImageSet, noisy: ImageSet) -> list[list[
     target = fine_strength(some_of(noisy)).square() - own
     model = load(str(weights))
     noises = [
-        model.translate(x, pair="added", generator=seeded("cpu", "match", i)).y - x
-        for i, x in enumerate(pictures)
+        learned_noise(model, x, generator=seeded("cpu", "match", i)) for i, x in enumerate(pictures)
     ]
     gain = torch.ones_like(target)
     for _ in range(ROUNDS):

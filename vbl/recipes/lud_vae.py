@@ -147,7 +147,8 @@ def small_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> Degra
 
 
 @cache
-def _translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
+def translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
+    """A LUD-VAE by name or file, on a device; read once."""
     return load(name, device=device)
 
 
@@ -155,7 +156,7 @@ def translated(
     x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
 ) -> Degraded:
     """Pairs generated from clean images by the LUD-VAE `by`, a shipped one or a file."""
-    return _translator(by, x.device).translate(x, pair=pair, generator=generator)
+    return translator(by, x.device).translate(x, pair=pair, generator=generator)
 
 
 def translated_small(
