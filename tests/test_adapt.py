@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from vbl.cli.main import main
-from vbl.images import read, write
+from vbl.images import open_folder, read, write
 from vbl.models import load, supervised
 from vbl.recipes import adapting
 
@@ -118,3 +118,36 @@ def test_one_picture_is_no_pile(here, capsys):
     assert adapt() == 1
     assert "noisy: expected two pictures or more, found 1" in capsys.readouterr().err
     assert not (here / "mine").exists()
+
+
+def test_a_grey_stack_of_16_bits_and_a_burst_are_adapted_to(here, capsys):
+    generator = torch.Generator().manual_seed(2)
+    for number, file in enumerate(sorted((here / "noisy").iterdir())):
+        x = 0.01 + 0.04 * read(here / "clean" / file.name)[:, :1]
+        file.unlink()
+        (here / "clean" / file.name).unlink()
+        y = (x + 0.003 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
+        write(here / "noisy" / f"{number:03d}.tif", y, bits=16)
+        write(here / "clean" / f"{number:03d}.tif", x, bits=16)
+    still = read(here / "clean" / "000.tif")
+    (here / "burst").mkdir()
+    for number in range(4):
+        y = (still + 0.003 * torch.randn(still.shape, generator=generator)).clamp(0, 1)
+        write(here / "burst" / f"{number}.tif", y, bits=16)
+    assert adapt("--burst", "burst") == 0
+    assert "split-half of the burst, restored: " in capsys.readouterr().out
+    report = (here / "mine" / "report.html").read_text("utf-8")
+    assert "grey, deep, values 0.0" in report and "split-half of the burst" in report
+    model = load("mine/weights.safetensors")
+    assert model.restorer.in_channels == 1 and model.config.levels[1] < 0.1
+    line = ["restore", "noisy/000.tif", "-o", "out", "--model", "mine", "--device", "cpu"]
+    assert main(line) == 0
+    restored = read(here / "out" / "000_restored.tif")
+    assert restored.shape == still.shape and 0 < restored.mean() < 0.1
+
+
+def test_without_a_clean_pile_the_book_s_photographs_are_taken(here, monkeypatch):
+    module = importlib.import_module("vbl.training.adapt")
+    monkeypatch.setattr(module, "training_set", lambda names: open_folder(here / "clean"))
+    assert main(["adapt", "noisy", "-o", "mine", "--device", "cpu"]) == 0
+    assert (here / "mine" / "weights.safetensors").is_file()
