@@ -205,6 +205,8 @@ def main() -> None:
     parser.add_argument("--variations", nargs="+", choices=VARIATIONS, default=VARIATIONS)
     options = parser.parse_args()
     todo = left(options.only, rows_so_far(), options.seeds)
+    pairs = {name: truth(name) for name in SUBJECTS}
+    noisy = {name: round(psnr(p.y, p.x).mean().item(), 3) for name, p in pairs.items()}
     for name, variation, seed in todo:
         if variation not in options.variations:
             continue
@@ -213,10 +215,9 @@ def main() -> None:
         found = {"psnr": score(model, name), **found}
         found = {key: float(f"{value:.6g}") for key, value in found.items()}
         row = {"variation": f"{name}, {variation}", "seed": seed}
-        rows = [*rows_so_far(), row | {"steps": STEPS["denoiser"], "scores": found}]
-        payload = {"rows": rows, "steps": STEPS, "pictures": PICTURES}
-        pair = {key: psnr(p.y, p.x).mean().item() for key in SUBJECTS for p in [truth(key)]}
-        payload["noisy"] = {key: round(value, 3) for key, value in pair.items()}
+        row |= {"steps": STEPS["denoiser"], "scores": found}
+        payload = {"steps": STEPS, "pictures": PICTURES, "noisy": noisy}
+        payload["rows"] = [*rows_so_far(), row]  # another process may have added some
         save_result(NAME, payload, command="python benchmarks/your_camera.py")
         print(f"{name}, {variation}, seed {seed}: {found['psnr']:.2f} dB", flush=True)
 

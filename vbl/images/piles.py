@@ -27,6 +27,7 @@ MARGIN = 0.1  # of their distance is added at either end, for the noise
 BLOCK = 16  # side of a quiet block, in pixels
 QUIETEST = 0.05  # share of the blocks
 LEVELS = 8  # of brightness
+WIDER = 8  # side of the block whose brightness counts, in pixels
 ENOUGH = 500  # differences, to take a median of
 
 
@@ -166,10 +167,16 @@ def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "
 
 
 def _blocks_of_four(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and absolute diagonal differences of 2 x 2 pixels, both (C, n)."""
-    h, w = (n // 2 * 2 for n in image.shape[-2:])
-    a, b, c, d = (image[0, :, i:h:2, j:w:2].flatten(1) for i in (0, 1) for j in (0, 1))
-    return (a + b + c + d) / 4, ((a - b - c + d) / 2).abs()
+    """Brightness and absolute diagonal difference of 2 x 2 pixels, both (C, n).
+
+    The brightness is that of a wider block, or noise would sort pixels by itself.
+    """
+    h, w = (n // WIDER * WIDER for n in image.shape[-2:])
+    a, b, c, d = (image[0, :, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1))
+    brightness = F.avg_pool2d(image[0, :, :h, :w], WIDER)
+    for side in (-2, -1):
+        brightness = brightness.repeat_interleave(WIDER // 2, side)
+    return brightness.flatten(1), ((a - b - c + d) / 2).abs().flatten(1)
 
 
 def doubts(facts: Mapping[str, Facts]) -> list[str]:

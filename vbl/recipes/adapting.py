@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vbl.degradations import Degrade, Degraded
 from vbl.images import ImageSet, Pixels, pack, random_crops
@@ -169,8 +170,14 @@ def matching_gain(weights: Path, clean: ImageSet, noisy: ImageSet) -> list[list[
         ratio = target / (fine_strength(made).square() - own)
         step = ratio.where(ratio > 0, torch.nan).sqrt().clamp(*STEP)
         usual = step.nanmedian(1, keepdim=True).values.nan_to_num(1.0)
-        gain = (gain * step.where(~step.isnan(), usual)).clamp(*GAINS)
+        gain = _smooth(gain * step.where(~step.isnan(), usual)).clamp(*GAINS)
     return gain.tolist()
+
+
+def _smooth(gain: Tensor) -> Tensor:
+    """Each gain as the geometric mean of its own twice, and of its neighbours' in brightness."""
+    log = F.pad(gain.log()[None], (1, 1), mode="replicate")[0]
+    return ((log[:, :-2] + 2 * log[:, 1:-1] + log[:, 2:]) / 4).exp()
 
 
 def _middle(image: Tensor, side: int = 256) -> Tensor:
