@@ -1,6 +1,6 @@
 """Two piles of a camera whose truth is known: what `vbl adapt` is worth, beside true pairs.
 
-    VBL_DATA=... python benchmarks/your_camera.py [--seeds 3] [--only SUBJECT ...]
+    VBL_DATA=... python benchmarks/your_camera.py [--seeds 0 1 2] [--only SUBJECT ...]
 
 The same small denoiser is trained, in the same steps, on white noise of the true strength, on white
 noise of any strength, on what `adapt` makes of two piles, and on true pairs. Subjects are the grain
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -35,7 +34,7 @@ from vbl.utils import seeded
 
 NAME = "your-camera"
 PICTURES, SIDE = 80, 192  # of each pile; of the crops that are measured
-STEPS = {"lud-vae": 900, "denoiser": 400}
+STEPS = {"lud-vae": 600, "denoiser": 400}
 VARIATIONS = ("true pairs", "white noise", "adapted", "white noise of any strength")
 ANY = (5 / 255, 40 / 255)
 DIM = (0.004, 0.052)  # values of 16 bits between which the microscope's pictures lie
@@ -123,7 +122,7 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
     """A denoiser that takes pictures in units of the scene, and what was learned on the way."""
     if variation == "adapted":
         piles = (pile(name, noisy=noisy) for noisy in (True, False))
-        made = adapt(*piles, folder, steps=STEPS, device="cpu", seed=seed)
+        made = adapt(*piles, folder, steps=STEPS, device="cpu", seed=seed, resume=True)
         return _in_units_of_the_scene(load(str(made.weights)), name), learned(
             name, made.learned, made.temperature
         )
@@ -135,7 +134,7 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
     }[variation]
     recipe = denoiser_recipe(degrade, _facts(name))
     preset = in_steps(recipe, STEPS["denoiser"])
-    options = {"data": scenes(name), "device": "cpu", "seed": seed}
+    options = {"data": scenes(name), "device": "cpu", "seed": seed, "resume": True}
     return load(str(_weights(fit(recipe, preset=preset, folder=folder, **options)))), {}
 
 
@@ -179,12 +178,12 @@ def score(model: nn.Module, name: str) -> float:
     return psnr(model.restore(pair.y).image.clamp(0, 1), pair.x).mean().item()
 
 
-def left(subjects: list[str], rows: list[dict[str, Any]], seeds: int) -> Iterator:
+def left(subjects: list[str], rows: list[dict[str, Any]], seeds: list[int]) -> Iterator:
     """What has no row yet; the quick variations first."""
     done = {(row["variation"], row["seed"]) for row in rows}
     for name in subjects:
         for variation in VARIATIONS:
-            for seed in range(seeds):
+            for seed in seeds:
                 if (f"{name}, {variation}", seed) not in done:
                     yield name, variation, seed
 
@@ -200,9 +199,10 @@ def rows_so_far() -> list[dict[str, Any]]:
 def main() -> None:
     """Compute what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     parser.add_argument("--variations", nargs="+", choices=VARIATIONS, default=VARIATIONS)
+    parser.add_argument("--runs", type=Path, default=Path("runs/your-camera"))
     options = parser.parse_args()
     todo = left(options.only, rows_so_far(), options.seeds)
     pairs = {name: truth(name) for name in SUBJECTS}
@@ -210,8 +210,8 @@ def main() -> None:
     for name, variation, seed in todo:
         if variation not in options.variations:
             continue
-        with TemporaryDirectory() as place:
-            model, found = trained(name, variation, seed, Path(place) / "run")
+        folder = options.runs / f"{name}-{variation.replace(' ', '-')}-{seed}"
+        model, found = trained(name, variation, seed, folder)
         found = {"psnr": score(model, name), **found}
         found = {key: float(f"{value:.6g}") for key, value in found.items()}
         row = {"variation": f"{name}, {variation}", "seed": seed}

@@ -27,6 +27,7 @@ MARGIN = 0.1  # of their distance is added at either end, for the noise
 BLOCK = 16  # side of a quiet block, in pixels
 QUIETEST = 0.05  # share of the blocks
 LEVELS = 8  # of brightness
+SCALES = (1, 2, 4)  # of the detail
 WIDER = 8  # side of the block whose brightness counts, in pixels
 ENOUGH = 500  # differences, to take a median of
 
@@ -45,7 +46,8 @@ class Facts:
         std: Standard deviation of what is left of the quietest blocks without mean and slope, in
             units of the levels: about that of the noise where the pile has least of it.
         lag: Correlation of horizontal neighbours there.
-        fine: Mean of the `fine_strength`, likewise in units of the levels.
+        fine: Of differences of neighbours along both diagonals, the median absolute value over that
+            of a Gaussian of variance one, mean over brightnesses; in units of the levels.
     """
 
     count: int
@@ -74,7 +76,7 @@ def facts_of(pile: ImageSet) -> Facts:
     if levels != (0.0, 1.0):
         ends = torch.stack([((v <= 0) | (v >= 1)).float().mean() for v in images]).mean()
     scaled = [_in_channels(_on(v, levels), 1 if colourless else 3) for v in images]
-    noise = *quiet_noise(scaled), fine_strength(scaled).nanmean().item()
+    noise = *quiet_noise(scaled), _detail(scaled, 1).nanmean().item()
     return Facts(len(pile), 1 if colourless else 3, deep, ends.item(), levels, *noise)
 
 
@@ -141,41 +143,51 @@ def _detrended(image: Tensor) -> Tensor:
 
 
 def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "c n"]:
-    """How strong the finest detail is at each of eight brightnesses; most of it is noise.
+    """How strong fine detail is at each of eight brightnesses; most of it is noise.
 
     Of the differences of neighbours along both diagonals, the median absolute value: few of them
     are edges, and a median does not mind these (Donoho and Johnstone, "Ideal spatial adaptation by
-    wavelet shrinkage", 1994). Differences of nothing, where values are clipped, are left out.
+    wavelet shrinkage", 1994). Likewise of means of 2 x 2 and 4 x 4 pixels, where correlated noise
+    has more of its power; the squares are added, so that white noise has the same in each. Those of
+    nothing, where values are clipped, are left out.
 
     Args:
         images: Pictures in [0, 1], of one number of channels.
 
     Returns:
-        (C, 8), by channel and its brightness; NaN where there are fewer than 500 differences.
+        (C, 8), by channel and its brightness, for white noise its standard deviation; NaN where
+        there are fewer than 500 differences.
     """
-    channels = images[0].shape[1]
-    found = torch.full((channels, LEVELS), torch.nan)
-    values, details = zip(*(_blocks_of_four(image) for image in images), strict=True)
+    squares = [scale**2 * _detail(images, scale).square() for scale in SCALES]
+    return (sum(squares) / len(SCALES)).sqrt()
+
+
+def _detail(images: Sequence[Tensor], scale: int) -> Tensor:
+    """What `fine_strength` measures, of means of so many pixels each way."""
+    values, details = zip(*(_blocks_of_four(image, scale) for image in images), strict=True)
     value, detail = torch.cat(values, 1), torch.cat(details, 1)
     level = (value * LEVELS).long().clamp(0, LEVELS - 1)
-    for c in range(channels):
+    found = torch.full((len(level), LEVELS), torch.nan)
+    for c in range(len(level)):
         for i in range(LEVELS):
             some = detail[c][(level[c] == i) & (detail[c] > 0)]
-            if len(some) >= ENOUGH:
+            if len(some) >= ENOUGH // scale**2:
                 found[c, i] = some.median() / 0.6745
     return found
 
 
-def _blocks_of_four(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Brightness and absolute diagonal difference of 2 x 2 pixels, both (C, n).
+def _blocks_of_four(image: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+    """Brightness and absolute diagonal difference of 2 x 2 means of pixels, both (C, n).
 
     The brightness is that of a wider block, or noise would sort pixels by itself.
     """
     h, w = (n // WIDER * WIDER for n in image.shape[-2:])
-    a, b, c, d = (image[0, :, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1))
-    brightness = F.avg_pool2d(image[0, :, :h, :w], WIDER)
+    image = image[0, :, :h, :w]
+    coarse = F.avg_pool2d(image, scale)
+    a, b, c, d = (coarse[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
+    brightness = F.avg_pool2d(image, WIDER)
     for side in (-2, -1):
-        brightness = brightness.repeat_interleave(WIDER // 2, side)
+        brightness = brightness.repeat_interleave(WIDER // (2 * scale), side)
     return brightness.flatten(1), ((a - b - c + d) / 2).abs().flatten(1)
 
 

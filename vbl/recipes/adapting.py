@@ -24,7 +24,7 @@ FAINTEST = 5 / 255  # the settings for this noise are those for any that is fain
 SCHEDULE = {"batch": 16, "lr": 2e-3}
 SIZES = {"width": 24, "latent": 4, "prior": "scale", "factors": SMALL["factors"]}
 MOST_ALIKE = 0.6  # correlation, of noise alone, that is believed
-ROUNDS, STEP, GAINS = 4, (0.5, 2.0), (0.25, 4.0)  # of the search for a gain
+ROUNDS, STEP, GAINS = 4, (0.5, 2.0), (0.2, 6.0)  # of the search for a gain
 
 
 def noise_recipe(pile: ImageSet, facts: Facts, name: str = "adapt-noise") -> Recipe:
