@@ -87,11 +87,7 @@ def adapt(
     """
     if not minutes > 0:
         raise ValueError(f"minutes: expected a positive number, got {minutes}")
-    piles = {"noisy": _opened(noisy)}
-    piles["clean"] = training_set(BERKELEY) if clean is None else _opened(clean)
-    for pile in piles.values():
-        if len(pile) < 2:
-            raise ValueError(f"{pile.name}: expected two pictures or more, found {len(pile)}")
+    piles = _piles(noisy, clean)
     if folder.is_dir() and any(folder.iterdir()) and not resume:
         raise FileExistsError(f"{folder} is not empty: give --resume, or another folder")
     facts = {name: facts_of(pile) for name, pile in piles.items()}
@@ -118,8 +114,14 @@ def adapt(
     return replace(made, weights=weights, make=make)
 
 
-def _opened(pile: Path | ImageSet) -> ImageSet:
-    return pile if isinstance(pile, ImageSet) else open_folder(pile)
+def _piles(noisy: Path | ImageSet, clean: Path | ImageSet | None) -> dict[str, ImageSet]:
+    """Both piles, opened."""
+    piles = {"noisy": noisy, "clean": training_set(BERKELEY) if clean is None else clean}
+    for name, pile in piles.items():
+        piles[name] = opened = pile if isinstance(pile, ImageSet) else open_folder(pile)
+        if len(opened) < 2:
+            raise ValueError(f"{opened.name}: expected two pictures or more, found {len(opened)}")
+    return piles
 
 
 def _levels(facts: Mapping[str, Facts], name: str) -> tuple[float, float]:
