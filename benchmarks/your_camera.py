@@ -123,9 +123,7 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
     if variation == "adapted":
         piles = (pile(name, noisy=noisy) for noisy in (True, False))
         made = adapt(*piles, folder, steps=STEPS, device="cpu", seed=seed, resume=True)
-        return _in_units_of_the_scene(load(str(made.weights)), name), learned(
-            name, made.learned, made.temperature
-        )
+        return _in_units_of_the_scene(load(str(made.weights)), name), learned(name, made.make)
     pair = truth(name)
     degrade = {
         "white noise": partial(awgn, std=(pair.y - pair.x).std().item()),
@@ -162,6 +160,9 @@ def learned(name: str, make: Degrade) -> dict[str, float]:
     found = {"quiet std": 255 * facts.std, "quiet lag": facts.lag}
     for who, residual in (("true", pair.y - pair.x), ("made", noise)):
         numbers = noise_numbers(residual, torch.zeros_like(residual))
+        if residual.shape[1] == 3:
+            table = torch.corrcoef(residual.transpose(0, 1).flatten(1))
+            numbers["correlation of two colours"] = (table.sum().item() - 3) / 6
         found |= {f"{who} {key}": value for key, value in numbers.items()}
         value, std = noise_level_function(residual, pair.x, bins=8)
         found |= {
