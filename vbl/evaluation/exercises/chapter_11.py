@@ -143,7 +143,7 @@ QUESTIONS = {
         tries=_bursts,
         tolerance=0.001,
     ),
-    "ex-strength": Design(
+    "ex-as-strong": Design(
         "a function of noisy pictures, clean ones and a noise for these, which returns the factor "
         "that the noise lacks",
         _off,
