@@ -66,7 +66,7 @@ lint: $(READY)   ## ruff, the order of imports, notebooks without outputs, spell
 	$(BIN)/ruff format --check $(NARROW) $(CHAPTERS)
 	$(BIN)/nbstripout --keep-id --verify $(CHAPTERS)
 	$(BIN)/codespell .ci README.md CONTRIBUTING.md CITATION.cff LICENSE Makefile *.toml *.yml \
-	  benchmarks book data tests vbl
+	  benchmarks book data examples tests vbl
 
 serve: book   ## build the book and serve it at http://localhost:8000
 	@$(BIN)/python -m http.server --directory _build/html --bind localhost 8000

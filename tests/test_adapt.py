@@ -8,20 +8,21 @@ import torch
 from PIL import Image
 
 from vbl.cli.main import main
-from vbl.images import read, write
+from vbl.images import open_folder, read, write
 from vbl.models import load, supervised
-from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER
+from vbl.recipes import adapting
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with twelve noisy and twelve clean pictures, and trainings of a few steps."""
-    module = importlib.import_module("vbl.cli.adapt")
-    for recipe in (LUD_VAE_REAL, REAL_DENOISER):
-        quick = recipe.presets["quick"]
-        monkeypatch.setitem(recipe.presets, "ship", quick)
+    module = importlib.import_module("vbl.training.adapt")
     monkeypatch.setattr(module, "STEPS", (3, 3))
     monkeypatch.setattr(module, "PILOT", 2)
+    monkeypatch.setitem(adapting.SIZES, "width", 8)
+    monkeypatch.setitem(adapting.SCHEDULE, "batch", 4)
+    quick = {"widths": (4, 8), "blocks": 1}
+    monkeypatch.setitem(adapting.UNET, "quick", quick)
     tiny_runs.pictures(tmp_path / "clean", count=12, side=48)
     (tmp_path / "noisy").mkdir()
     generator = torch.Generator().manual_seed(1)
@@ -40,7 +41,7 @@ def adapt(*more):
 def test_two_piles_become_a_checkpoint_and_a_report(here, capsys):
     assert adapt() == 0
     said = capsys.readouterr().out
-    assert "std of the noise taken out (of 255): " in said and "vbl restore PHOTO" in said
+    assert "noise taken out, std (of 255): " in said and "vbl restore PHOTO" in said
     report = (here / "mine" / "report.html").read_text("utf-8")
     assert report.count("data:image/png;base64,") == 2 and "http" not in report
     assert (
@@ -62,7 +63,7 @@ def test_what_is_there_is_kept_unless_it_is_resumed(here, capsys):
 
 
 def test_a_stopped_adaptation_goes_on_to_the_same_result(here, monkeypatch, capsys):
-    module = importlib.import_module("vbl.cli.adapt")
+    module = importlib.import_module("vbl.training.adapt")
     whole, fit = here / "whole", module.fit
     assert main(["adapt", "noisy", "clean", "-o", str(whole), "--device", "cpu"]) == 0
 
@@ -117,3 +118,36 @@ def test_one_picture_is_no_pile(here, capsys):
     assert adapt() == 1
     assert "noisy: expected two pictures or more, found 1" in capsys.readouterr().err
     assert not (here / "mine").exists()
+
+
+def test_a_grey_stack_of_16_bits_and_a_burst_are_adapted_to(here, capsys):
+    generator = torch.Generator().manual_seed(2)
+    for number, file in enumerate(sorted((here / "noisy").iterdir())):
+        x = 0.01 + 0.04 * read(here / "clean" / file.name)[:, :1]
+        file.unlink()
+        (here / "clean" / file.name).unlink()
+        y = (x + 0.003 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
+        write(here / "noisy" / f"{number:03d}.tif", y, bits=16)
+        write(here / "clean" / f"{number:03d}.tif", x, bits=16)
+    still = read(here / "clean" / "000.tif")
+    (here / "burst").mkdir()
+    for number in range(4):
+        y = (still + 0.003 * torch.randn(still.shape, generator=generator)).clamp(0, 1)
+        write(here / "burst" / f"{number}.tif", y, bits=16)
+    assert adapt("--burst", "burst") == 0
+    assert "split-half of the burst, restored: " in capsys.readouterr().out
+    report = (here / "mine" / "report.html").read_text("utf-8")
+    assert "grey, deep, values 0.0" in report and "split-half of the burst" in report
+    model = load("mine/weights.safetensors")
+    assert model.restorer.in_channels == 1 and model.config.levels[1] < 0.1
+    line = ["restore", "noisy/000.tif", "-o", "out", "--model", "mine", "--device", "cpu"]
+    assert main(line) == 0
+    restored = read(here / "out" / "000_restored.tif")
+    assert restored.shape == still.shape and 0 < restored.mean() < 0.1
+
+
+def test_without_a_clean_pile_the_book_s_photographs_are_taken(here, monkeypatch):
+    module = importlib.import_module("vbl.training.adapt")
+    monkeypatch.setattr(module, "training_set", lambda names: open_folder(here / "clean"))
+    assert main(["adapt", "noisy", "-o", "mine", "--device", "cpu"]) == 0
+    assert (here / "mine" / "weights.safetensors").is_file()

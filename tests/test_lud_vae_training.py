@@ -96,7 +96,7 @@ def test_small_images_are_reduced_in_two_ways():
 
 def test_a_translation_trains_others(monkeypatch):
     model, x = LUDVAE(TINY), torch.rand(2, 3, 32, 32, generator=seeded())
-    monkeypatch.setattr(recipes.lud_vae, "_translator", lambda name, device: model)
+    monkeypatch.setattr(recipes.lud_vae, "translator", lambda name, device: model)
     made = translated(x, by="any", pair="added", generator=seeded())
     assert torch.equal(made.x, x)
     assert torch.equal(made.y, model.translate(x, pair="added", generator=seeded()).y)

@@ -34,19 +34,24 @@ class Config:
         network: A key of `NETWORKS`.
         options: Arguments of the network.
         eps0_sq: Variance of the clean image around the network's output; sets the loss scale.
+        levels: Values of the pictures to restore that were 0 and 1 in training; other than (0, 1)
+            for deep pictures that use a small part of their range.
 
     Raises:
-        ValueError: If the network is unknown or `eps0_sq` is not positive.
+        ValueError: If the network is unknown, `eps0_sq` is not positive or the levels do not rise.
     """
 
     network: str = "ResUNet"
     options: Mapping[str, Any] = field(default_factory=dict)
     eps0_sq: float = 1e-6
+    levels: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self):
         check_choices(self, {"network": tuple(NETWORKS)})
         if not self.eps0_sq > 0:
             raise ValueError(f"eps0_sq: expected a positive variance, got {self.eps0_sq}")
+        if not self.levels[0] < self.levels[1]:
+            raise ValueError(f"levels: expected two rising values, got {self.levels}")
 
 
 class Supervised(nn.Module):
@@ -102,5 +107,10 @@ class Supervised(nn.Module):
     def restore(
         self, y: Float[Tensor, "b c h w"], noise_std: Float[Tensor, "..."] | None = None
     ) -> Restoration:
-        """The `mean` of degraded images (B, C, H, W) of any size."""
-        return Restoration(self.mean(y, noise_std))
+        """The `mean` of degraded images (B, C, H, W) of any size, on the levels of training."""
+        low, high = self.config.levels
+        if (low, high) == (0, 1):
+            return Restoration(self.mean(y, noise_std))
+        room = high - low
+        told = None if noise_std is None else noise_std / room
+        return Restoration(low + room * self.mean((y - low) / room, told))

@@ -40,11 +40,11 @@ def unpaired(x: Tensor, degrade: Degrade, *, generator: torch.Generator | None =
     Raises:
         ValueError: If the number of crops is odd.
     """
-    clean, others = _halves(x)
+    clean, others = halves(x)
     return replace(degrade(others, generator=generator), x=clean)
 
 
-def _halves(x: Tensor) -> tuple[Tensor, ...]:
+def halves(x: Tensor) -> tuple[Tensor, ...]:
     if len(x) % 2:
         raise ValueError(f"batch: expected an even number of crops, half to degrade, got {len(x)}")
     return x.chunk(2)
@@ -118,7 +118,7 @@ def photographs_unpaired(
     Raises:
         ValueError: If the number of crops is odd.
     """
-    clean, others = _halves(x)
+    clean, others = halves(x)
     size = x.shape[-1]
     pixels = _pixels_of(folder, x.device) if folder else noisy_pixels(x.device, without)
     return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
@@ -132,7 +132,7 @@ slightly_noisy = partial(awgn, std=5 / 255)  # for validation: about the photogr
 
 def small_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """Unpaired images: half of the crops by `bicubic_downsample`, half by `rough_sr`."""
-    clean, others = _halves(x)
+    clean, others = halves(x)
     y = rough_sr(others, generator=generator).y
     return Degraded(y, bicubic_downsample(clean, SCALE).clamp(0, 1))
 
@@ -147,15 +147,16 @@ def small_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> Degra
 
 
 @cache
-def _translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
+def translator(name: str, device: torch.device) -> lud_vae.LUDVAE:
+    """A LUD-VAE by name or file, on a device; read once."""
     return load(name, device=device)
 
 
 def translated(
     x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
 ) -> Degraded:
-    """Pairs generated from clean images by the shipped LUD-VAE `by`."""
-    return _translator(by, x.device).translate(x, pair=pair, generator=generator)
+    """Pairs generated from clean images by the LUD-VAE `by`, a shipped one or a file."""
+    return translator(by, x.device).translate(x, pair=pair, generator=generator)
 
 
 def translated_small(

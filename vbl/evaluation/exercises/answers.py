@@ -13,6 +13,7 @@ from vbl.evaluation.exercises import (
     chapter_8,
     chapter_9,
     chapter_10,
+    chapter_11,
 )
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import UnknownName
@@ -29,6 +30,7 @@ QUESTIONS: dict[str, Question | Design | Choice] = {
     **chapter_8.QUESTIONS,
     **chapter_9.QUESTIONS,
     **chapter_10.QUESTIONS,
+    **chapter_11.QUESTIONS,
 }
 
 

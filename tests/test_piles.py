@@ -1,0 +1,141 @@
+"""Piles of pictures: what is seen of their noise, and the strength of a noise that was learned."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vbl.degradations import awgn, correlated, poisson_gaussian
+from vbl.figures.without_truth import cut_alike, split_half
+from vbl.images import ImageSet, Sample, dead_leaves
+from vbl.images.piles import doubts, facts_of, fine_strength, prepared, quiet_noise
+from vbl.models import supervised
+from vbl.recipes import adapting
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pile(images, name="pile"):
+    load = {f"{i:03d}": lambda i=i: Sample(f"{i:03d}", images[i]) for i in range(len(images))}
+    return ImageSet(name, load)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Three pictures of leaves, (1, 3, 160, 160)."""
+    return [dead_leaves((160, 160), generator=seeded(i)) for i in range(3)]
+
+
+def in_8_bits(image):
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def test_the_noise_of_quiet_blocks_is_that_of_a_flat_picture():
+    flat = torch.full((1, 3, 256, 256), 0.5)
+    for make, lag in ((awgn, 0.0), (correlated, 2 / 3)):
+        std, found = quiet_noise([make(flat, 0.05, generator=seeded()).y])
+        assert 0.035 < std < 0.05  # the quietest of many are quieter than the mean
+        assert found == pytest.approx(lag, abs=0.1)
+
+
+def test_the_finest_detail_of_white_noise_is_its_standard_deviation_at_each_brightness():
+    ramp = torch.linspace(0.2, 0.8, 256).expand(1, 1, 256, 256)
+    noisy = ramp + (0.02 + 0.08 * ramp) * torch.randn(ramp.shape, generator=seeded())
+    for i, std in enumerate(fine_strength([noisy])[0].tolist()):
+        if 2 <= i <= 5:
+            assert std == pytest.approx(0.02 + 0.08 * (i + 0.5) / 8, rel=0.1)
+
+
+def test_a_dim_stack_of_16_bits_is_spread_over_its_levels_and_a_picture_of_8_bits_is_not(scenes):
+    grey = [image[:, :1] for image in scenes]
+    dim = [poisson_gaussian(x, 60.0, generator=seeded(i)).y for i, x in enumerate(grey)]
+    deep = pile([(0.01 + 0.04 * y.clamp(0, 1)) for y in dim])
+    facts = facts_of(deep)
+    assert facts.deep and facts.channels == 1
+    low, high = facts.levels
+    assert 0.002 < low < 0.015 and 0.045 < high < 0.06
+    image = prepared(deep, facts.channels, facts.levels)["000"].image
+    assert image.shape[1] == 1 and image.min() >= 0 and image.max() <= 1 and image.std() > 0.1
+    shallow = facts_of(pile([in_8_bits(x) for x in scenes]))
+    assert not shallow.deep and shallow.channels == 3 and shallow.levels == (0, 1)
+
+
+def test_grey_and_colour_pictures_take_the_form_that_is_asked_for(scenes):
+    both = pile([scenes[0], scenes[1][:, :1]])
+    assert [s.image.shape[1] for s in prepared(both, 3)] == [3, 3]
+    assert [s.image.shape[1] for s in prepared(both, 1)] == [1, 1]
+
+
+def test_a_clean_pile_that_is_noisy_itself_is_doubtful(scenes):
+    noisy = [in_8_bits(awgn(x, 0.06, generator=seeded(i)).y) for i, x in enumerate(scenes)]
+    facts = {"noisy": facts_of(pile(noisy)), "clean": facts_of(pile(noisy[::-1]))}
+    assert any("half of it or less" in doubt for doubt in doubts(facts))
+    facts["clean"] = facts_of(pile([in_8_bits(x) for x in scenes]))
+    assert not any("half of it or less" in doubt for doubt in doubts(facts))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.6])
+def test_the_gain_makes_up_for_what_a_learned_noise_lacks(scenes, monkeypatch, factor):
+    def made(model, x, *, generator=None):
+        return awgn(x, 0.08 / factor, generator=generator).y - x
+
+    monkeypatch.setattr(adapting, "load", lambda path: None)
+    monkeypatch.setattr(adapting, "learned_noise", made)
+    noisy = pile([awgn(x, 0.08, generator=seeded(i)).y.clamp(0, 1) for i, x in enumerate(scenes)])
+    gain = torch.tensor(adapting.matching_gain(Path("nowhere"), pile(scenes), noisy))
+    assert gain.shape == (3, 8)
+    assert gain[:, 2:6].mean().item() == pytest.approx(factor, rel=0.15)
+
+
+def test_noise_is_amplified_by_the_gain_of_its_brightness():
+    x = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]).view(1, 1, 1, 5)
+    y = adapting._amplified(x, torch.full_like(x, 0.01), torch.tensor([[1.0, 3.0]]))
+    assert torch.allclose(y - x, torch.tensor([0.01, 0.01, 0.02, 0.03, 0.0]).view_as(x), atol=1e-6)
+
+
+class Smoother(torch.nn.Module):
+    """A denoiser that averages 3 x 3 pixels."""
+
+    def restore(self, y):
+        from vbl.models import Restoration
+
+        return Restoration(torch.nn.functional.avg_pool2d(y, 3, 1, 1, count_include_pad=False))
+
+
+def test_split_halves_give_the_mean_squared_error_without_the_truth(scenes):
+    x = scenes[0].expand(8, -1, -1, -1)
+    burst = awgn(x, 0.1, generator=seeded()).y
+    half = split_half(Smoother(), burst)
+    restored = Smoother().restore(burst).image
+    for found, images in ((half.noisy, burst), (half.restored, restored)):
+        assert found == pytest.approx(-10 * (images - x).square().mean().log10().item(), abs=0.05)
+    assert half.drift == pytest.approx(1, abs=0.05)
+
+
+def test_a_burst_that_moved_has_a_drift(scenes):
+    still = scenes[0].expand(4, -1, -1, -1)
+    burst = awgn(torch.cat([still, still.roll(3, -1)]), 0.05, generator=seeded()).y
+    assert split_half(Smoother(), burst).drift > 1.5
+    with pytest.raises(ValueError, match="burst: expected 4 exposures or more, found 3"):
+        split_half(Smoother(), burst[:3])
+
+
+def test_pictures_of_a_pile_are_cut_to_squares_of_one_size(scenes):
+    images = [scenes[0], scenes[1][..., :101, :]]
+    assert cut_alike(pile(images)).shape == (2, 3, 100, 100)
+
+
+def test_a_denoiser_restores_on_the_levels_of_its_pile(scenes):
+    options = {"widths": (4, 8), "blocks": 1, "in_channels": 1, "out_channels": 1}
+    torch.manual_seed(0)
+    plain = supervised.Supervised(supervised.Config("ResUNet", options)).eval()
+    levels = supervised.Config("ResUNet", options, levels=(0.01, 0.05))
+    dim = supervised.Supervised(levels).eval()
+    dim.load_state_dict(plain.state_dict())
+    x = scenes[0][:, :1]
+    found, expected = dim.restore(0.01 + 0.04 * x).image, plain.restore(x).image
+    assert torch.allclose((found - 0.01) / 0.04, expected, atol=1e-4)
+    with pytest.raises(ValueError, match="levels: expected two rising values"):
+        supervised.Config("ResUNet", options, levels=(1.0, 0.0))
