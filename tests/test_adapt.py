@@ -142,7 +142,7 @@ def test_a_grey_stack_of_16_bits_and_a_burst_are_adapted_to(here, capsys):
     assert model.restorer.in_channels == 1 and model.config.levels[1] < 0.1
     line = ["restore", "noisy/000.tif", "-o", "out", "--model", "mine", "--device", "cpu"]
     assert main(line) == 0
-    restored = read(here / "out" / "000_restored.tif")
+    restored = read(here / "out" / "000_restored.png")
     assert restored.shape == still.shape and 0 < restored.mean() < 0.1
 
 
