@@ -21,6 +21,8 @@ ON_THE_CPU = {
     "degradations/kernels.py:virnet_test_kernels": "likewise",
     "degradations/noise_maps.py:_peaks": "a fixed map, moved to the images'",
     "degradations/noise_maps.py:_waves": "likewise",
+    "evaluation/calibration.py:_flat": "NumPy's numbers are there",
+    "evaluation/calibration.py:conformal_quantile": "a tensor stays where it is",
     "evaluation/protocols.py:_level": "protocols draw their noise on the CPU, for every device",
     "images/crops.py:pack": "pictures are read there",
     "models/page_trace.py:Tracer._call": "a model is exported from the CPU",

@@ -127,7 +127,7 @@ def summary(q: Distribution, truth: Any, levels: Sequence[float] = LEVELS) -> di
         "pit": pit_histogram(u).tolist(),
         "sharpness": sharpness(q),
         "log_score": log_score(q, truth),
-        "off": (found - torch.tensor(levels, dtype=torch.float64)).abs().max().item(),
+        "off": max(abs(a - b) for a, b in zip(found.tolist(), levels, strict=True)),
     }
 
 

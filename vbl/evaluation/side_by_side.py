@@ -43,7 +43,7 @@ SHAKE = 9  # side of its kernel in pixels, the largest that VBDeblurNet infers
 def _reduced(x: Tensor, generator: torch.Generator) -> Degraded:
     """One of VIRNet's seven kernels at random, every fourth pixel, a little noise."""
     kernels = virnet_test_kernels(4)
-    which = torch.randint(len(kernels), (len(x),), generator=generator)
+    which = torch.randint(len(kernels), (len(x),), generator=generator, device=generator.device)
     return blind_sr(x, 4, kernels[which], LOW_NOISE, sampling="bicubic", generator=generator)
 
 
@@ -149,7 +149,7 @@ def _blurred_again(restored: Restoration, scale: int) -> Tensor:
 
 def _point(pair: Degraded) -> Tensor:
     """The kernel of no blur, one for each picture."""
-    kernel = torch.zeros(len(pair.y), 1, SHAKE, SHAKE, dtype=pair.y.dtype)
+    kernel = torch.zeros(len(pair.y), 1, SHAKE, SHAKE, dtype=pair.y.dtype, device=pair.y.device)
     kernel[..., SHAKE // 2, SHAKE // 2] = 1
     return kernel
 

@@ -82,7 +82,8 @@ def facts_of(pile: ImageSet) -> Facts:
 
 def _levels(images: Sequence[Tensor]) -> tuple[float, float]:
     values = torch.cat([v[..., ::4, ::4].flatten() for v in images])
-    low, high = torch.quantile(values[:: len(values) // 1_000_000 + 1], torch.tensor(ENDS)).tolist()
+    some = values[:: len(values) // 1_000_000 + 1]
+    low, high = (torch.quantile(some, end).item() for end in ENDS)
     if not 0 < high - low < 0.5:
         return 0.0, 1.0
     room = MARGIN * (high - low)
@@ -134,8 +135,8 @@ def _detrended(image: Tensor) -> Tensor:
     """Blocks (n, side, side) of an image without their means and slopes."""
     columns = F.unfold(image.transpose(0, 1), BLOCK, stride=BLOCK).mT
     blocks = columns.reshape(-1, BLOCK, BLOCK)
-    t = torch.arange(BLOCK) - (BLOCK - 1) / 2
-    ones = torch.ones(BLOCK)
+    t = torch.arange(BLOCK, device=image.device) - (BLOCK - 1) / 2
+    ones = torch.ones_like(t)
     for shape in (torch.outer(ones, ones), torch.outer(ones, t), torch.outer(t, ones)):
         shape = shape / shape.norm()
         blocks = blocks - (blocks * shape).sum((1, 2), keepdim=True) * shape
@@ -167,7 +168,7 @@ def _detail(images: Sequence[Tensor], scale: int) -> Tensor:
     values, details = zip(*(_blocks_of_four(image, scale) for image in images), strict=True)
     value, detail = torch.cat(values, 1), torch.cat(details, 1)
     level = (value * LEVELS).long().clamp(0, LEVELS - 1)
-    found = torch.full((len(level), LEVELS), torch.nan)
+    found = torch.full((len(level), LEVELS), torch.nan, device=level.device)
     for c in range(len(level)):
         for i in range(LEVELS):
             some = detail[c][(level[c] == i) & (detail[c] > 0)]

@@ -115,7 +115,7 @@ def with_learned_noise(
 ) -> Degraded:
     """Pairs: clean images, and the same with a LUD-VAE's noise, clipped as values in files are."""
     noise = learned_noise(translator(by, x.device), x, generator=generator)
-    return Degraded(_amplified(x, noise, torch.tensor(gain)), x)
+    return Degraded(_amplified(x, noise, torch.tensor(gain, device=x.device)), x)
 
 
 @torch.no_grad()

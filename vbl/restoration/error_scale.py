@@ -58,7 +58,7 @@ class ErrorScale:
 
 def local_detail(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
     """d, the standard deviation of an image around its local mean, over all colours."""
-    var = torch.tensor([MEAN_WIDTH**2]).to(image)
+    var = image.new_tensor([MEAN_WIDTH**2])
     kernel = gaussian_kernel(var, var, torch.zeros_like(var), MEAN_SIDE)
     smooth = blur(image, kernel, "symmetric")
     return local_variance(image, smooth, WINDOW, WINDOW_STD, shared=True).sqrt()
@@ -78,7 +78,7 @@ def fit_error_scale(
     """
     features = torch.stack(_features(image, noise_std)).double()
     error = (image - truth).abs().mean(1, keepdim=True).double()
-    weights = torch.zeros(len(features), dtype=torch.float64, requires_grad=True)
+    weights = features.new_zeros(len(features)).requires_grad_()
     optimiser = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
