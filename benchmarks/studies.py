@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from data_studies import DATA, data_scores
 from deblurring_studies import DEBLURRING, deblurring_scores
 from lud_vae_studies import LEARNED, PAIRS, learned_scores, pairs_scores
 from torch import Tensor, nn
@@ -258,6 +259,7 @@ STUDIES: dict[str, tuple[Mapping[str, Variation], Callable[[nn.Module], dict[str
     "lud-vae": (LEARNED, learned_scores),
     "lud-vae-pairs": (PAIRS, pairs_scores),
     "deblurring": (DEBLURRING, deblurring_scores),
+    "data": (DATA, data_scores),
 }
 
 
