@@ -53,7 +53,7 @@ zip: book   ## pack pages and notebooks for a USB stick: _build/book.zip
 	@$(BIN)/python book/bundle.py
 
 test: book   ## test everything, on a book that is up to date
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 gpu: $(READY)   ## on a GPU: tests, speed, a training for each chapter; 9 minutes a call, go on with the same
 	@$(BIN)/python benchmarks/first_hour.py

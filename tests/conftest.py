@@ -23,9 +23,9 @@ def float32():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium, started once."""
+    """Debian's Chromium, started once for a file: Playwright's event loop would be in others' way."""
     programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
     if not any(programs):
         pytest.skip("no Chromium on this machine: the pages were not opened in a browser")
