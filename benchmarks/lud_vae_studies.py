@@ -54,7 +54,7 @@ def longer(**choices: Any) -> Variation:
     preset = replace(
         LUD_VAE_CORRELATED.presets["quick"], config=replace(config, **choices), steps=2000
     )
-    return Variation(LUD_VAE_CORRELATED, preset)
+    return Variation(replace(LUD_VAE_CORRELATED, model=lud_vae.LUDVAE), preset)
 
 
 def aware(neighbours: int) -> Variation:
