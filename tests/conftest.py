@@ -25,7 +25,7 @@ def float32():
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium, started once for a file: Playwright's event loop would be in others' way."""
+    """Debian's Chromium, started for each file: Playwright's event loop is in others' way."""
     programs = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
     if not any(programs):
         pytest.skip("no Chromium on this machine: the pages were not opened in a browser")
