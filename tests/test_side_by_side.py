@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from PIL import Image
-from vbl_side_by_side import matrix, table
+from vbl_side_by_side import matrix, plain_table, table
 
 from vbl.degradations import Degraded, awgn, correlated
 from vbl.evaluation import load_result
@@ -146,3 +146,11 @@ def test_every_cell_of_the_table_has_a_picture():
         for damage in damages:
             with Image.open(SHEETS / f"{kind}-{damage}.webp") as sheet:
                 assert sheet.size == (6 * 96, rows * 96)
+
+
+def test_notebooks_have_the_table_as_text():
+    damages, systems = matrix()
+    lines = plain_table(damages, systems).splitlines()
+    assert len(lines) == len(systems) + 4
+    assert all(line.count("|") == len(damages) + 2 for line in lines[2:])
+    assert any(" / " in line for line in lines)

@@ -80,6 +80,20 @@ def table_cell(cell):
     return f"<td{framed}>{gain:+.1f}</td>" if gain else f"<td{framed}>0.0</td>"
 
 
+def plain_table(damages, systems):
+    """Return the gains in both kinds of pictures as Markdown."""
+    lines = [f"| system | {' | '.join(damages)} |", "|:--" * (len(damages) + 1) + "|"]
+    for system in systems:
+        cells = [plain_cell(system["cells"][damage]) for damage in damages]
+        lines.append(f"| `{system['system']}` | {' | '.join(cells)} |")
+    return "Gain over the input (dB), photographs / pages\n\n" + "\n".join(lines)
+
+
+def plain_cell(cell):
+    """Return a cell's gains."""
+    return "–" if "missing" in cell else " / ".join(f"{cell[kind]['gain']:+.1f}" for kind in KINDS)
+
+
 class SideBySideDirective(SphinxDirective):
     """``{side-by-side}``."""
 
@@ -93,7 +107,8 @@ class SideBySideDirective(SphinxDirective):
         shown = f"<div {region}>{table(damages, systems)}</div>"
         shown += f'<script type="application/json">{known}</script>'
         raw = nodes.raw("", shown, format="html")
-        return [nodes.container("", raw, classes=["vbl-side-by-side"])]
+        plain = nodes.raw("", plain_table(damages, systems), format="markdown")  # of notebooks
+        return [nodes.container("", raw, plain, classes=["vbl-side-by-side"])]
 
 
 def add_assets(app, pagename, templatename, context, doctree):

@@ -112,6 +112,8 @@ class Markdown:
         return f"[{self.inline(node)}]({address})" if address else self.inline(node)
 
     def on_raw(self, node):
+        if node.get("format") == "markdown":
+            return node.astext()
         return "<br>" if node.astext().strip() == "<br>" else ""
 
     def on_system_message(self, node):
