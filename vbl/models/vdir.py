@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from vbl.degradations import Degraded
 from vbl.degradations.operators import bicubic_upsample
+from vbl.models.gaussian import Gaussian, gaussian
 from vbl.models.model import Restoration, check_choices
 from vbl.networks import (
     Decoder,
@@ -42,11 +43,9 @@ from vbl.networks import (
 from vbl.networks.autoencoder import REDUCTION
 from vbl.networks.network import keep_variance
 from vbl.probability import Elbo, kl_normal, per_image
-from vbl.utils import randn_like
 
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
-LOG_CODE_VARIANCE = (-14.0, 4.0)  # clamp of the code's log-variances
 LOG_SPREAD = (-5.0, 3.0)  # log ratio of the learned b_y to the fixed one
 
 
@@ -152,23 +151,6 @@ class Config:
         return sizes[self.known]
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """q(c | y), both fields (B, n, ⌈h/4⌉, ⌈w/4⌉).
-
-    Attributes:
-        mean: μ.
-        var: σ².
-    """
-
-    mean: Float[Tensor, "b n h4 w4"]
-    var: Float[Tensor, "b n h4 w4"]
-
-    def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n h4 w4"]:
-        """Sample a code from q, with pathwise gradients."""
-        return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
-
-
 class VDIR(nn.Module):
     """The network of the paper; restorer and encoder have 2,227,915 parameters by default."""
 
@@ -231,10 +213,9 @@ class VDIR(nn.Module):
 
     # 2. Posterior
 
-    def posterior(self, y: Float[Tensor, "b c h w"]) -> Posterior:
-        """q(c | y) of degraded images."""
-        mean, log_var = self.encoder(y).chunk(2, 1)
-        return Posterior(mean, log_var.clamp(*LOG_CODE_VARIANCE).exp())
+    def posterior(self, y: Float[Tensor, "b c h w"]) -> Gaussian:
+        """q(c | y) of degraded images, (B, n, ⌈h/4⌉, ⌈w/4⌉)."""
+        return gaussian(self.encoder(y))
 
     def estimate(self, code: Float[Tensor, "b n h4 w4"]) -> Tensor:
         """EST(c), the degradation's parameter estimated from a code.
@@ -253,7 +234,7 @@ class VDIR(nn.Module):
     # 3. ELBO
 
     def bound(
-        self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
+        self, batch: Degraded, q: Gaussian, *, generator: torch.Generator | None = None
     ) -> Elbo:
         """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`, one sample.
 
