@@ -105,7 +105,6 @@ def reproduce(
     *,
     models: Iterable[str] | None = None,
     device: Any = None,
-    progress: bool = True,
     folder: Path | None = None,
 ) -> Comparison:
     """Evaluate our rows of a table and write each one to data/results when it is complete.
@@ -114,7 +113,6 @@ def reproduce(
         name: A key of `vbl.evaluation.TABLES`.
         models: Only these rows; the others stay as they were.
         device: As in `vbl.evaluation.evaluate`.
-        progress: Show a bar for each cell.
         folder: Folder of results; by default as in `vbl.evaluation.load_result`.
 
     Returns:
@@ -133,7 +131,7 @@ def reproduce(
             method = find_method(model, find_device(device))
         except (UnknownName, DataUnavailable):  # not trained yet, or not on this machine
             continue
-        row = _measure_row(method, table, device, progress)
+        row = _measure_row(method, table, device)
         about = {"command": f"vbl reproduce {name} --models {model}", "device": find_device(device)}
         row |= provenance(**about, scale=method.about.get("preset"))
         rows = _kept(name, folder) | {model: row}
@@ -141,7 +139,7 @@ def reproduce(
     return compare(name, folder=folder)
 
 
-def _measure_row(method: Method, table: Table, device: Any, progress: bool) -> dict[str, Any]:
+def _measure_row(method: Method, table: Table, device: Any) -> dict[str, Any]:
     cells = []
     for column in table.columns:
         report = evaluate(
@@ -150,7 +148,6 @@ def _measure_row(method: Method, table: Table, device: Any, progress: bool) -> d
             **column.options,
             protocol=table.protocol,
             device=device,
-            progress=progress,
         )
         cells.append(
             {

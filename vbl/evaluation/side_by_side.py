@@ -174,9 +174,9 @@ def scored(pair: Degraded, image: Tensor) -> dict[str, float]:
 BLOCK = 16  # pixels, side of the blocks in which noise is measured
 
 
-def block_rms(image: Float[Tensor, "b c h w"], side: int = BLOCK) -> Float[Tensor, "b 1 m n"]:
+def block_rms(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 m n"]:
     """Root mean square in blocks, over the channels."""
-    return F.avg_pool2d(image.square().mean(1, keepdim=True), side).sqrt()
+    return F.avg_pool2d(image.square().mean(1, keepdim=True), BLOCK).sqrt()
 
 
 def left_over(y: Tensor, made: Travelled) -> dict[str, float]:

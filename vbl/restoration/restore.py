@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vbl.models import Restoration
+from vbl.models import Restoration, load
 from vbl.networks import pad_to_multiple, placed
 from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative, stride, tiles
 from vbl.utils import bf16_pays, constant, find_device, keep_freed_memory, progress_bar
@@ -169,8 +169,6 @@ def _check_image(image: Tensor) -> None:
 
 
 def _find_model(model: Any) -> nn.Module:
-    from vbl.models import load
-
     found = model if isinstance(model, nn.Module) else load(model)
     if not hasattr(found, "restore"):
         raise ValueError(f"model: expected a method restore, {type(found).__name__} has none")
