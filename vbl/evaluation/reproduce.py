@@ -15,10 +15,10 @@ from typing import Any
 
 from vbl.evaluation.evaluate import INFERRED, evaluate
 from vbl.evaluation.results import load_result, provenance, save_result
-from vbl.evaluation.tables import Table, find_table
+from vbl.evaluation.tables import TABLES, Table
 from vbl.images import DataUnavailable
 from vbl.restoration import Method, find_method
-from vbl.utils import DATA, UnknownName, find_device
+from vbl.utils import DATA, UnknownName, find_device, look_up
 
 PAPERS = DATA / "papers"
 
@@ -122,7 +122,7 @@ def reproduce(
         UnknownName: When there is no such table, or it has no such row.
         DataUnavailable: When a set is not on this machine.
     """
-    table = find_table(name)
+    table = look_up("table", name, TABLES)
     chosen = tuple(models or table.models)
     if unknown := [model for model in chosen if model not in table.models]:
         raise UnknownName(f"row of {name}", unknown[0], table.models)
@@ -176,7 +176,7 @@ def compare(name: str, *, folder: Path | None = None) -> Comparison:
     Raises:
         UnknownName: When there is no such table.
     """
-    table = find_table(name)
+    table = look_up("table", name, TABLES)
     kept = _kept(name, folder)
     printed = paper_values(table.paper) if table.paper else {}
     ours = {model: _our_row(model, kept[model]) for model in table.models if model in kept}
