@@ -10,7 +10,8 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vbl.degradations import Degraded
 from vbl.models import LUDVAENeighbours, lud_vae_neighbours
-from vbl.models.lud_vae import LUDVAE, PAIRS, Config, decoder_std
+from vbl.models.loss_weights import decoder_std
+from vbl.models.lud_vae import LUDVAE, PAIRS, Config
 from vbl.networks import Neighbours
 from vbl.probability import per_image
 from vbl.restoration import receptive_radius, restore

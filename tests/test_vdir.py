@@ -18,7 +18,8 @@ from vbl.degradations import (
 )
 from vbl.models import load_weights, save_weights
 from vbl.models.gaussian import Gaussian
-from vbl.models.vdir import TERMS, VDIR, Config, laplace_scales
+from vbl.models.loss_weights import laplace_scales
+from vbl.models.vdir import TERMS, VDIR, Config
 from vbl.recipes.vdir import QUALITIES, noisy
 from vbl.restoration import receptive_radius, restore, stride, tiles
 

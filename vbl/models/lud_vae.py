@@ -31,7 +31,6 @@ Zheng et al., "Learn from unpaired data for image restoration: a variational Bay
 Eq. (2)-(22).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -55,34 +54,14 @@ Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for ea
 Latent = Callable[[int, Tensor], Tensor]  # z_n^l as a function of level and decoder state
 
 
-def decoder_std(kl_weight: float = 1e-4, share: float = 0.5) -> float:
-    """s for which the bound is the authors' training loss, up to factor and constant.
-
-    For B images of n values each, a share r of them degraded, their loss is the mean squared error
-    of all images plus λ times the mean divergence per value of the degraded images:
-
-        Σ ‖d - image‖²/(B n) + λ Σ KL/(r B n)
-
-    Multiplied by B n/(2 s²), the first sum is the bound's; the second is if λ/(2 s² r) = 1, at
-    s² = λ/(2 r).
-
-    Args:
-        kl_weight: λ, the code's 1e-4 after annealing.
-        share: r, a half in balanced batches.
-
-    Returns:
-        s in units of the images: 0.01, or 2.55 of 255. The paper prints s = 1.
-    """
-    return math.sqrt(kl_weight / (2 * share))
-
-
 @dataclass(frozen=True)
 class Config:
     """Constants of the model, choices of its training, sizes of its networks.
 
     Attributes:
         channels: 3 for colour images, 1 for grey ones.
-        std: s, the standard deviation of both images about their decoded means; see `decoder_std`.
+        std: s, the standard deviation of both images about their decoded means; see
+            `vbl.models.loss_weights`.
             The larger, the more of the noise is modelled by s instead of the latents.
         std_x: σ_x, of the noise that h adds to a clean image, to hide that it is clean.
         std_y: σ_y, of the noise that h adds to a degraded image. The more alike the noise of both

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from vbl.degradations import Degraded
 from vbl.degradations.operators import bicubic_upsample
 from vbl.models.gaussian import Gaussian, gaussian
+from vbl.models.loss_weights import laplace_scales
 from vbl.models.model import Restoration, check_choices
 from vbl.networks import (
     Decoder,
@@ -49,28 +50,6 @@ TERMS = ("clean image", "degraded image", "code")
 LOG_SPREAD = (-5.0, 3.0)  # log ratio of the learned b_y to the fixed one
 
 
-def laplace_scales(
-    beta: float = 0.01, *, channels: int = 3, scale: int = 1, code: int = 4
-) -> tuple[float, float]:
-    """b_x and b_y for which the bound is the paper's loss, Eq. (19), up to factor and constant.
-
-    The loss is β times the mean divergence over the n_c values of the code, plus the mean absolute
-    errors over n_x and n_y values. Multiplied by n_c/β it is the negative bound with
-    b_x = β n_x/n_c and b_y = β n_y/n_c.
-
-    Args:
-        beta: β.
-        channels: Channels of the images.
-        scale: Factor of super-resolution: x has scale² as many values as y.
-        code: Channels of the code, at 1/16 of the pixels of y.
-
-    Returns:
-        b_x and b_y in units of the images: 0.12 for a colour image and 0.04 for a grey one.
-    """
-    per_value = beta * channels * REDUCTION**2 / code
-    return per_value * scale**2, per_value
-
-
 @dataclass(frozen=True)
 class Config:
     """Constants of the model, choices of its training, sizes of its networks.
@@ -78,7 +57,7 @@ class Config:
     Attributes:
         channels: 3 for colour images, 1 for grey ones.
         scale: Factor of super-resolution; 1 for a restoration of the same size.
-        beta: β of the paper's loss; sets b_x and b_y, see `laplace_scales`.
+        beta: β of the paper's loss; sets b_x and b_y, see `vbl.models.loss_weights`.
         trained: Which terms of the bound are backpropagated, of `TERMS`; all are computed. The
             paper's "L_res only" is ("clean image",).
         spread: b_y is "fixed" by β, as in the paper, or "learned", an output of the decoder.

@@ -14,7 +14,7 @@ from vbl.evaluation.exercises.question import Choice, Design, Question, Unusable
 from vbl.evaluation.metrics import psnr
 from vbl.images import photo
 from vbl.models import load
-from vbl.models.vdir import laplace_scales
+from vbl.models.loss_weights import laplace_scales
 
 NAMES = ("astronaut", "coffee", "rocket", "chelsea", "china", "flower")
 

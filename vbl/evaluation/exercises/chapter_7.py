@@ -13,7 +13,7 @@ from vbl.evaluation.exercises.material import cat, seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.images import photo
 from vbl.models import load
-from vbl.models.lud_vae import decoder_std
+from vbl.models.loss_weights import decoder_std
 
 NAMES = ("astronaut", "china", "coffee", "flower", "rocket")
 GRAIN = 20 / 255  # of brightness one half
