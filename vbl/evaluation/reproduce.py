@@ -143,11 +143,7 @@ def _measure_row(method: Method, table: Table, device: Any) -> dict[str, Any]:
     cells = []
     for column in table.columns:
         report = evaluate(
-            method,
-            column.ours,
-            **column.options,
-            protocol=table.protocol,
-            device=device,
+            method, column.ours, **column.options, protocol=table.protocol, device=device
         )
         cells.append(
             {
