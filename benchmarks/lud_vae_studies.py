@@ -177,7 +177,7 @@ def useful(model: lud_vae.LUDVAE, recipe: Recipe) -> dict[str, float]:
     found, clean = {}, middles(some_of_cbsd68(), 256)
     pair = recipe.validate(clean, generator=seeded("cpu", "truth"))
     for kind in ("C2N", "added"):
-        degrade = model.as_degradation(pair=kind)
+        degrade = partial(model.translate, pair=kind)
         task = replace(CORRELATED_DENOISER, degrade=degrade, validate=recipe.validate)
         with tempfile.TemporaryDirectory() as folder:
             preset = replace(task.presets["quick"], steps=BRIEF)

@@ -13,7 +13,8 @@ import tiny_runs
 from marks import POSIX
 
 from vbl import recipes
-from vbl.cli.commands import Command, Data, Evaluate, Fetch, Restore, Train
+from vbl.cli.commands import Command, Data, Evaluate, Restore, Train
+from vbl.cli.commands.data import Fetch
 from vbl.cli.main import main, parse
 from vbl.utils import DATA
 

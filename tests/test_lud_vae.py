@@ -10,7 +10,8 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from vbl.degradations import Degraded
 from vbl.models import LUDVAENeighbours, lud_vae_neighbours
-from vbl.models.lud_vae import LUDVAE, PAIRS, Config, decoder_std
+from vbl.models.loss_weights import decoder_std
+from vbl.models.lud_vae import LUDVAE, PAIRS, Config
 from vbl.networks import Neighbours
 from vbl.probability import per_image
 from vbl.restoration import receptive_radius, restore
@@ -379,18 +380,12 @@ def test_seeds_repeat_and_a_restoration_needs_none():
 
 def test_a_trained_model_is_a_degradation():
     model, x = tiny(), scenes().x
-    for degrade in (
-        model.as_degradation(),
-        model.as_degradation(temperature=2.0, std_x=(0.1, 0.3)),
-        model.as_degradation(pair="L2CN"),
-    ):
-        made = degrade(x, generator=seeded())
+    for options in ({}, {"temperature": 2.0, "std_x": (0.1, 0.3)}, {"pair": "L2CN"}):
+        made = model.translate(x, **options, generator=seeded())
         assert made.y.shape == x.shape and not made.y.requires_grad
-        assert torch.equal(made.x, x) == (degrade.keywords["pair"] == "C2N")
+        assert torch.equal(made.x, x) == ("pair" not in options)
     with pytest.raises(ValueError, match=r"expected images in \[0, 1\]"):
-        model.as_degradation()(x + 1)
-    with pytest.raises(TypeError):
-        model.as_degradation(warmth=1.0)
+        model.translate(x + 1)
 
 
 def test_pairs_differ_by_the_same_noise_where_the_decoders_blur_is_left_out():

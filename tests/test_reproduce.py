@@ -86,7 +86,7 @@ def ours(table, monkeypatch):
 
 
 def run(folder, name="a-table", **options):
-    return reproduce(name, device="cpu", progress=False, folder=folder, **options)
+    return reproduce(name, device="cpu", folder=folder, **options)
 
 
 def test_our_rows_stand_below_those_they_repeat(table, tmp_path):

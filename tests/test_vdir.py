@@ -17,7 +17,9 @@ from vbl.degradations import (
     turned_sr,
 )
 from vbl.models import load_weights, save_weights
-from vbl.models.vdir import TERMS, VDIR, Config, Posterior, laplace_scales
+from vbl.models.gaussian import Gaussian
+from vbl.models.loss_weights import laplace_scales
+from vbl.models.vdir import TERMS, VDIR, Config
 from vbl.recipes.vdir import QUALITIES, noisy
 from vbl.restoration import receptive_radius, restore, stride, tiles
 
@@ -164,7 +166,7 @@ def test_the_loss_is_the_papers_up_to_a_factor_and_a_constant(known, channels, s
         for seed in range(3):
             shape = model.posterior(batch.y).mean.shape
             mean, var = torch.randn(shape, generator=seeded(seed)), torch.full(shape, 0.3)
-            q = Posterior(mean, var)
+            q = Gaussian(mean, var)
             ours = model.bound(batch, q, generator=seeded()).loss(batch.x[0].numel())
             b_x, _ = c.laplace_scales
             differences.append(b_x * ours - printed(q.draw(generator=seeded()), q))
@@ -263,7 +265,7 @@ def test_a_restoration_is_told_the_mean_of_the_code_unless_it_is_told_another():
 
 
 def test_draws_of_the_code_have_the_moments_of_q():
-    q = Posterior(torch.full((1, 1, 1, 1), 0.7), torch.full((1, 1, 1, 1), 0.09))
+    q = Gaussian(torch.full((1, 1, 1, 1), 0.7), torch.full((1, 1, 1, 1), 0.09))
     generator = seeded()
     draws = torch.cat([q.draw(generator=generator) for _ in range(4000)])
     assert abs(draws.mean() - 0.7) < 5 * 0.3 / math.sqrt(4000)

@@ -1,4 +1,4 @@
-"""Helpers for all folders: data location, atomic file writing, devices, seeds, unknown names.
+"""Helpers for all folders: data location, atomic file writing, devices, seeds, names looked up.
 
 ``DATA`` is the folder of shipped data: checkpoints, results, the papers' values, the catalogue. It
 lies beside ``vbl`` in a checkout and inside ``vbl`` after ``pip install`` (``INSTALLED`` is true).
@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -162,6 +162,17 @@ class UnknownName(KeyError):
 
     def __str__(self) -> str:  # KeyError alone would print the quoted form
         return self.args[0]
+
+
+def look_up(what: str, name: Any, known: Mapping[str, Any]) -> Any:
+    """What is known by a name.
+
+    Raises:
+        UnknownName: With the closest names.
+    """
+    if not isinstance(name, str) or name not in known:
+        raise UnknownName(what, name, known)
+    return known[name]
 
 
 def is_static() -> bool:

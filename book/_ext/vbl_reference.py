@@ -22,6 +22,7 @@ FOLDERS = {
     "evaluation/exercises": "Exercises that answer",
     "figures": "Figures",
     "cli": "The command line",
+    "cli/commands": "The commands",
 }
 
 

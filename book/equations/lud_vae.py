@@ -17,7 +17,9 @@ from equations.equation import (
     worst,
 )
 from equations.vdir import kl, table
-from vbl.models.lud_vae import LUDVAE, Config, Gaussian, decoder_std
+from vbl.models.gaussian import Gaussian
+from vbl.models.loss_weights import decoder_std
+from vbl.models.lud_vae import LUDVAE, Config
 from vbl.models.lud_vae_neighbours import CorrelatedGaussian
 from vbl.networks import Neighbours
 from vbl.probability import kl_normal

@@ -21,7 +21,8 @@ from equations.equation import (
     worst,
 )
 from vbl.degradations import Degraded
-from vbl.models.vdir import VDIR, Config, laplace_scales
+from vbl.models.loss_weights import laplace_scales
+from vbl.models.vdir import VDIR, Config
 from vbl.probability import kl_normal
 
 

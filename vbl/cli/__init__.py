@@ -1,1 +1,1 @@
-"""The command line: ``vbl train | restore | evaluate | reproduce | data | info``."""
+"""The command line: ``vbl COMMAND``, one of `vbl.cli.commands`."""

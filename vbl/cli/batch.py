@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 from tqdm.auto import tqdm
 
-from vbl.cli.commands import UsageError
+from vbl.cli.commands.arguments import UsageError
 from vbl.cli.drafts import remove_abandoned
 from vbl.cli.photos import ENDINGS, Job, is_filled, job_for, restore_file
 from vbl.images.formats import EXTRA_SUFFIXES, SUFFIXES

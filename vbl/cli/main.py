@@ -20,7 +20,8 @@ import tyro
 from tqdm import tqdm
 from tyro import conf
 
-from vbl.cli.commands import INTERRUPTED, Command, UsageError
+from vbl.cli.commands import Command
+from vbl.cli.commands.arguments import INTERRUPTED, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -227,10 +227,10 @@ class _Work:
         """Take in some rows."""
         self.writer.append(band.image)
         share = (rows.stop - rows.start) / self.picture.height
-        for name, value in vars(band).items():
-            if name in MAPS and value is not None and value.numel() > 1:
+        for name, value in band.parts.items():
+            if name in MAPS and value.numel() > 1:
                 self._add_map(name, rows, value[0].cpu(), share)
-            elif name != "image" and value is not None:
+            elif name != "image":
                 self.values[name] = self.values.get(name, 0) + share * value.cpu()
 
     def _add_map(self, name: str, rows: slice, values: Tensor, share: float) -> None:

@@ -17,7 +17,6 @@ from vbl.evaluation import CONVENTIONS, PROTOCOLS, TABLES, Report, ledger
 from vbl.evaluation.ledger import counts
 from vbl.evaluation.protocols import option_text
 from vbl.evaluation.results import own_folder
-from vbl.evaluation.tables import find_table
 from vbl.images import CATALOG, DataUnavailable, open_dataset
 from vbl.images.catalog import DOWNLOADS, Entry, Manual
 from vbl.images.download import cache_folder
@@ -25,7 +24,7 @@ from vbl.models.checkpoints import PUBLISHED, index
 from vbl.recipes import RECIPES, find_recipe
 from vbl.restoration import CLASSICAL
 from vbl.training.shipping import score_text
-from vbl.utils import DATA, bf16_pays
+from vbl.utils import DATA, bf16_pays, look_up
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -133,7 +132,7 @@ def ledger_lines(table: str | None = None) -> Iterator[str]:
     """
     entries = [entry for entry in ledger() if table is None or table in entry.results]
     if table and not entries:
-        find_table(table)
+        look_up("table", table, TABLES)
     for entry in entries:
         yield f"{entry.paper}: {entry.title}"
         yield _line(f"  {entry.state}", entry.text)

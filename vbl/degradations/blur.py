@@ -153,21 +153,16 @@ def round_sr(
 
 
 def turned_sr(
-    x: Float[Tensor, "b c h w"],
-    scale: int = 2,
-    *,
-    size: int = 15,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], scale: int = 2, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """`blind_sr` with random rotated Gaussians, as in VDIR's training: no noise, direct sampling.
 
     The variance along the longer axis of a kernel is uniform in (0.5, 2.5 s) pixels², that along
-    the shorter axis between 0.5 and the longer.
+    the shorter axis between 0.5 and the longer. The kernels have 15 x 15 pixels.
 
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
-        size: Side of the kernels in pixels.
 
     Raises:
         ValueError: As `blind_sr`.
@@ -177,7 +172,7 @@ def turned_sr(
     longer = 0.5 + (2.5 * scale - 0.5) * u[0]
     shorter = 0.5 + (longer - 0.5) * u[1]
     parameters = rotated_parameters(longer.sqrt(), shorter.sqrt(), torch.pi * u[2])
-    return blind_sr(x, scale, gaussian_kernel(*parameters, size), 0.0, generator=generator)
+    return blind_sr(x, scale, gaussian_kernel(*parameters, 15), 0.0, generator=generator)
 
 
 def rough_sr(

@@ -97,14 +97,15 @@ def rotated_parameters(
 
 
 def random_gaussian_parameters(
-    b: int, scale: int, *, smallest: float = 0.2, generator: torch.Generator | None = None
+    b: int, scale: int, *, generator: torch.Generator | None = None
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
-    """Training kernels of VIRNet: l₁, l₂ ~ U(smallest, s), θ ~ U[0, π) (Eq. 27).
+    """Training kernels of VIRNet: l₁, l₂ ~ U(0.2, s), θ ~ U[0, π) (Eq. 27).
+
+    From 0.2 pixels on, as a width of 0 would give a Dirac, which has no density.
 
     Args:
         b: Number of kernels.
         scale: The scale factor s of the super-resolution task.
-        smallest: Lower limit of l₁, l₂ in pixels; 0 would give a Dirac, which has no density.
         generator: Source of randomness (and its device).
 
     Returns:
@@ -112,7 +113,7 @@ def random_gaussian_parameters(
     """
     device = generator.device if generator else None
     u = torch.rand(3, b, generator=generator, device=device)
-    l1, l2 = smallest + (scale - smallest) * u[:2]
+    l1, l2 = 0.2 + (scale - 0.2) * u[:2]
     return rotated_parameters(l1, l2, math.pi * u[2])
 
 
@@ -131,38 +132,31 @@ def virnet_test_kernels(scale: int) -> Float[Tensor, "7 1 21 21"]:
 
 
 def motion_kernel(
-    size: int,
-    *,
-    n: int = 1,
-    reach: float | None = None,
-    generator: torch.Generator | None = None,
+    size: int, *, n: int = 1, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n 1 size size"]:
     """Motion kernels of camera shake: a smooth random walk, rasterised with bilinear weights.
 
     The velocity follows an Ornstein-Uhlenbeck process in each coordinate. The centre of mass
-    lies in the middle of the kernel, so that blurring and deblurring do not shift the image.
+    lies in the middle of the kernel, so that blurring and deblurring do not shift the image. The
+    largest distance of a path from it, along rows or columns, is U(0.4, 1) (size - 1)/2 pixels.
 
     Args:
         size: Side k, odd, at least 3.
         n: Number of kernels.
-        reach: Largest distance of a path from its centre of mass along rows or columns, in pixels,
-            at most (size - 1)/2; None draws it from U(0.4, 1) (size - 1)/2.
 
     Returns:
         Kernels (n, 1, k, k) that sum to 1.
 
     Raises:
-        ValueError: If `size` is even or below 3, or `reach` does not fit in it.
+        ValueError: If `size` is even or below 3.
     """
     if size < 3 or size % 2 == 0:
         raise ValueError(f"size: expected an odd number of at least 3, got {size}")
-    if reach is not None and not 0 < reach <= size // 2:
-        raise ValueError(f"reach: expected a value in (0, {size // 2}], got {reach}")
     device = generator.device if generator else None
     path = _smooth_walk(n, 256, generator, device)
     path = path - path.mean(1, keepdim=True)
     share = 0.4 + 0.6 * torch.rand(n, 1, 1, generator=generator, device=device)
-    goal = share * (size // 2) if reach is None else reach
+    goal = share * (size // 2)
     return _draw(path * goal / path.abs().amax((1, 2), keepdim=True), size)
 
 

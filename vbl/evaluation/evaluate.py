@@ -159,7 +159,8 @@ def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
     rules = PROTOCOLS[protocol]
     began = time.perf_counter()
     with torch.inference_mode():
-        restored = _to_cpu(method.restore(pair, rules.sampling))
+        parts = method.restore(pair, rules.sampling).parts
+        restored = Restoration(**{name: part.cpu() for name, part in parts.items()})
     seconds = time.perf_counter() - began
     pair = pair.to(torch.device("cpu"))
     _check(restored.image, pair.x)
@@ -172,11 +173,6 @@ def _measure(method: Method, pair: Degraded, protocol: str) -> dict[str, Any]:
         "megapixels": pair.x[0, 0].numel() / 1e6,
         **inferred(restored, pair),
     }
-
-
-def _to_cpu(restored: Restoration) -> Restoration:
-    parts = vars(restored).items()
-    return Restoration(**{name: part if part is None else part.cpu() for name, part in parts})
 
 
 def _check(image: Tensor, truth: Tensor) -> None:

@@ -50,6 +50,7 @@ CONVENTIONS: dict[str, Convention] = {
     "registered": Convention(border=12),
 }
 _WINDOW_SIDE = {"gaussian": 11, "square": 8}
+_REACH = 8  # pixels, the largest shift of `registered`
 
 
 def _round(x: Tensor) -> Tensor:
@@ -172,32 +173,32 @@ def _square_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def registered(
-    estimate: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"], reach: int = 8
+    estimate: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b c h w"]:
     """Images registered to the truth by a subpixel shift, equal for all channels.
 
     Blind deconvolution determines an image up to a shift: opposite shifts of h and z give the same
     y, so :cite:t:`levin2009understanding` register before they compare. Here the shift is the
-    maximum of the cross-correlation, to 1/50 pixel; the image is shifted with cubic splines.
+    maximum of the cross-correlation, to 1/50 pixel, and at most 8 pixels along rows and columns;
+    the image is shifted with cubic splines.
 
     Args:
-        estimate: Images (B, C, H, W), larger than twice `reach` + 4.
+        estimate: Images (B, C, H, W) of more than 20 x 20 pixels.
         truth: Images of the same shape.
-        reach: The largest shift along rows and columns, in pixels.
 
     Raises:
         ValueError: If the images are too small.
     """
-    if min(truth.shape[-2:]) <= 2 * reach + 4:
-        raise ValueError(f"expected sides above {2 * reach + 4}, got {tuple(truth.shape[-2:])}")
+    if min(truth.shape[-2:]) <= 2 * _REACH + 4:
+        raise ValueError(f"expected sides above {2 * _REACH + 4}, got {tuple(truth.shape[-2:])}")
     pairs = zip(estimate.detach().cpu(), truth.detach().cpu(), strict=True)
-    moved = [_registered(image.numpy(), goal.numpy(), reach) for image, goal in pairs]
+    moved = [_registered(image.numpy(), goal.numpy()) for image, goal in pairs]
     return torch.from_numpy(np.stack(moved)).to(estimate)
 
 
-def _registered(image: np.ndarray, goal: np.ndarray, reach: int) -> np.ndarray:
+def _registered(image: np.ndarray, goal: np.ndarray) -> np.ndarray:
     window = np.outer(*map(np.hanning, goal.shape[-2:]))  # suppresses the wrap-around at the edges
     pair = (window * (v.mean(0) - v.mean()) for v in (goal, image))
     by, *_ = phase_cross_correlation(*pair, upsample_factor=50, normalization=None)
-    by = by.clip(-reach, reach)
+    by = by.clip(-_REACH, _REACH)
     return np.stack([shift(channel, by, mode="nearest") for channel in image])

@@ -15,10 +15,10 @@ from typing import Any
 
 from vbl.evaluation.evaluate import INFERRED, evaluate
 from vbl.evaluation.results import load_result, provenance, save_result
-from vbl.evaluation.tables import Table, find_table
+from vbl.evaluation.tables import TABLES, Table
 from vbl.images import DataUnavailable
 from vbl.restoration import Method, find_method
-from vbl.utils import DATA, UnknownName, find_device
+from vbl.utils import DATA, UnknownName, find_device, look_up
 
 PAPERS = DATA / "papers"
 
@@ -105,7 +105,6 @@ def reproduce(
     *,
     models: Iterable[str] | None = None,
     device: Any = None,
-    progress: bool = True,
     folder: Path | None = None,
 ) -> Comparison:
     """Evaluate our rows of a table and write each one to data/results when it is complete.
@@ -114,7 +113,6 @@ def reproduce(
         name: A key of `vbl.evaluation.TABLES`.
         models: Only these rows; the others stay as they were.
         device: As in `vbl.evaluation.evaluate`.
-        progress: Show a bar for each cell.
         folder: Folder of results; by default as in `vbl.evaluation.load_result`.
 
     Returns:
@@ -124,7 +122,7 @@ def reproduce(
         UnknownName: When there is no such table, or it has no such row.
         DataUnavailable: When a set is not on this machine.
     """
-    table = find_table(name)
+    table = look_up("table", name, TABLES)
     chosen = tuple(models or table.models)
     if unknown := [model for model in chosen if model not in table.models]:
         raise UnknownName(f"row of {name}", unknown[0], table.models)
@@ -133,7 +131,7 @@ def reproduce(
             method = find_method(model, find_device(device))
         except (UnknownName, DataUnavailable):  # not trained yet, or not on this machine
             continue
-        row = _measure_row(method, table, device, progress)
+        row = _measure_row(method, table, device)
         about = {"command": f"vbl reproduce {name} --models {model}", "device": find_device(device)}
         row |= provenance(**about, scale=method.about.get("preset"))
         rows = _kept(name, folder) | {model: row}
@@ -141,16 +139,11 @@ def reproduce(
     return compare(name, folder=folder)
 
 
-def _measure_row(method: Method, table: Table, device: Any, progress: bool) -> dict[str, Any]:
+def _measure_row(method: Method, table: Table, device: Any) -> dict[str, Any]:
     cells = []
     for column in table.columns:
         report = evaluate(
-            method,
-            column.ours,
-            **column.options,
-            protocol=table.protocol,
-            device=device,
-            progress=progress,
+            method, column.ours, **column.options, protocol=table.protocol, device=device
         )
         cells.append(
             {
@@ -179,7 +172,7 @@ def compare(name: str, *, folder: Path | None = None) -> Comparison:
     Raises:
         UnknownName: When there is no such table.
     """
-    table = find_table(name)
+    table = look_up("table", name, TABLES)
     kept = _kept(name, folder)
     printed = paper_values(table.paper) if table.paper else {}
     ours = {model: _our_row(model, kept[model]) for model in table.models if model in kept}

@@ -33,7 +33,7 @@ from vbl.degradations.operators import SAMPLINGS, bicubic_upsample, blur
 from vbl.evaluation.metrics import psnr, registered, ssim
 from vbl.models import Restoration
 from vbl.restoration import Method
-from vbl.utils import UnknownName, seeded
+from vbl.utils import look_up, seeded
 
 Damage = Callable[[Tensor, torch.Generator], Degraded]
 LOW_NOISE = 2.55 / 255
@@ -78,9 +78,7 @@ def damaged(name: str, x: Float[Tensor, "b 3 h w"], number: int = 0) -> Degraded
     Raises:
         UnknownName: When there is no such damage.
     """
-    if name not in DAMAGES:
-        raise UnknownName("damage", name, DAMAGES)
-    return DAMAGES[name](x, seeded("cpu", "side by side", name, number))
+    return look_up("damage", name, DAMAGES)(x, seeded("cpu", "side by side", name, number))
 
 
 class NoRoad(ValueError):
@@ -174,9 +172,9 @@ def scored(pair: Degraded, image: Tensor) -> dict[str, float]:
 BLOCK = 16  # pixels, side of the blocks in which noise is measured
 
 
-def block_rms(image: Float[Tensor, "b c h w"], side: int = BLOCK) -> Float[Tensor, "b 1 m n"]:
+def block_rms(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 m n"]:
     """Root mean square in blocks, over the channels."""
-    return F.avg_pool2d(image.square().mean(1, keepdim=True), side).sqrt()
+    return F.avg_pool2d(image.square().mean(1, keepdim=True), BLOCK).sqrt()
 
 
 def left_over(y: Tensor, made: Travelled) -> dict[str, float]:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vbl.utils import UnknownName
-
 
 @dataclass(frozen=True)
 class Column:
@@ -209,14 +207,3 @@ TABLES: dict[str, Table] = {
         ),
     ),
 }
-
-
-def find_table(name: Any) -> Table:
-    """A table by name.
-
-    Raises:
-        UnknownName: With the closest names.
-    """
-    if name not in TABLES:
-        raise UnknownName("table", name, TABLES)
-    return TABLES[name]

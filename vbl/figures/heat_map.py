@@ -16,19 +16,15 @@ def heat_map(
     *,
     label: str,
     limit: float,
-    centre: float = 0.0,
     marked: Collection[tuple[str, str]] = (),
-    digits: int = 1,
 ) -> Figure:
-    """Numbers in coloured cells: white at the centre, orange below, purple above it.
+    """Numbers in coloured cells: white at zero, orange below, purple above it.
 
     Args:
         values: Row to column to number; a cell that is None or not there stays empty.
         label: What is shown, with its unit.
-        limit: Distance from the centre at which a colour is full.
-        centre: The number that is white.
+        limit: Size of a number at which its colour is full.
         marked: Pairs of a row and a column that get a frame.
-        digits: Behind the point.
 
     Raises:
         ValueError: If there is no row.
@@ -40,8 +36,7 @@ def heat_map(
         [[_number(row.get(column)) for column in columns] for row in values.values()], float
     )
     figure, ax = plt.subplots(figsize=(2.4 + 0.68 * len(columns), 0.9 + 0.235 * len(values)))
-    ends = {"vmin": centre - limit, "vmax": centre + limit}
-    image = ax.imshow(grid, cmap=DIVERGING, aspect="auto", **ends)
+    image = ax.imshow(grid, cmap=DIVERGING, aspect="auto", vmin=-limit, vmax=limit)
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(values)), list(values))
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
@@ -49,9 +44,9 @@ def heat_map(
     ax.spines[:].set_visible(False)
     for (row, column), value in np.ndenumerate(grid):
         if np.isfinite(value):
-            full = abs(value - centre) > 0.6 * limit
+            full = abs(value) > 0.6 * limit
             style = {"color": "white" if full else "black", "fontsize": 7.5}
-            text = f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.0
+            text = f"{round(value, 1) + 0.0:.1f}"  # never -0.0
             ax.text(column, row, text, ha="center", va="center", **style)
         if (list(values)[row], columns[column]) in marked:
             frame = Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, lw=1.4)

@@ -46,17 +46,14 @@ def linear_r2(features: Float[Tensor, "b n"], target: Float[Tensor, " b"]) -> fl
     return float(line.score(rows[half:], values[half:]))
 
 
-def neighbours(
-    features: Float[Tensor, "b n"], *, perplexity: float = 30.0, seed: int = 0
-) -> Float[Tensor, "b 2"]:
+def neighbours(features: Float[Tensor, "b n"], *, perplexity: float = 30.0) -> Float[Tensor, "b 2"]:
     """t-SNE in two dimensions (van der Maaten and Hinton, 2008).
 
-    It preserves neighbourhoods, not distances.
+    It preserves neighbourhoods, not distances. The optimisation starts from a PCA.
 
     Args:
         features: One row per picture; columns are standardised.
         perplexity: About the number of neighbours of a row; less than the number of rows.
-        seed: Seed of the optimisation, which is initialised by PCA.
 
     Raises:
         ValueError: When there are too few rows for the perplexity.
@@ -65,7 +62,7 @@ def neighbours(
     if len(rows) <= perplexity:
         raise ValueError(f"perplexity: expected less than {len(rows)} rows, got {perplexity:g}")
     rows = (rows - rows.mean(0)) / rows.std(0).clip(1e-12)
-    places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
+    places = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(rows)
     return torch.from_numpy(np.ascontiguousarray(places))
 
 

@@ -58,21 +58,16 @@ def autocorrelation(noise: Float[Tensor, "b c h w"], reach: int = 4) -> Float[Te
     return result
 
 
-def histogram_kl(
-    noise: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"], bins: int = 101
-) -> float:
+def histogram_kl(noise: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"]) -> float:
     """Divergence KL(truth || noise) of the histograms of two residuals, in nats.
 
-    Args:
-        noise: Generated residuals.
-        truth: True residuals.
-        bins: Equal intervals over six standard deviations of `truth`; values outside are clamped.
-            One count is added to each, so that none is empty.
+    They have 101 equal intervals over six standard deviations of `truth`, outside of which values
+    are clamped. One count is added to each, so that none is empty.
     """
     reach = 3 * truth.std().item()
 
     def shares(values: Tensor) -> Tensor:
-        counts = torch.histc(values.flatten().clamp(-reach, reach).double(), bins, -reach, reach)
+        counts = torch.histc(values.flatten().clamp(-reach, reach).double(), 101, -reach, reach)
         return (counts + 1) / (counts + 1).sum()
 
     p, q = shares(truth), shares(noise)

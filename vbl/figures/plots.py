@@ -126,17 +126,14 @@ def _inset(ax: Axes, picture: np.ndarray, zoom: tuple[int, int, int], enlarge: i
     ax.add_patch(Rectangle(corner, side, side, fill=False, color=colour, linewidth=0.8))
 
 
-def show_maps(
-    maps: Mapping[str, Tensor], *, label: str = "noise std (of 255)", unit: float = 255.0
-) -> Figure:
+def show_maps(maps: Mapping[str, Tensor], *, label: str = "noise std (of 255)") -> Figure:
     """Maps side by side on one colour scale.
 
     Args:
-        maps: Title to map (1, 1, H, W).
+        maps: Title to map (1, 1, H, W), in units of the image; 255 times that is plotted.
         label: Label of the colour bar.
-        unit: Factor from the maps' values to the plotted ones.
     """
-    arrays = {title: unit * m[0, 0].detach().cpu().numpy() for title, m in maps.items()}
+    arrays = {title: 255 * m[0, 0].detach().cpu().numpy() for title, m in maps.items()}
     low, high = (f([f(a) for a in arrays.values()]) for f in (np.min, np.max))
     figure, axes = plt.subplots(1, len(arrays), figsize=(7, 7 / len(arrays) * 0.9), squeeze=False)
     for ax, (title, array) in zip(axes[0], arrays.items(), strict=True):
@@ -174,7 +171,7 @@ def show_kernels(kernels: Mapping[str, Tensor], *, columns: int | None = None) -
     return figure
 
 
-def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4) -> Figure:
+def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     """Noise of image pairs in three panels: level, correlation, density.
 
     The level against the clean value, the correlation against the horizontal shift, the density of
@@ -182,7 +179,6 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
 
     Args:
         pairs: Name to (noisy, clean), both (B, C, H, W).
-        reach: Largest shift of the correlation, in pixels.
     """
     figure, (level, correlation, density) = plt.subplots(1, 3, figsize=(7.4, 2.5))
     bins = np.linspace(-6, 6, 61)
@@ -191,7 +187,7 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
         noise = noisy - clean
         value, std = noise_level_function(noise, clean)
         level.plot(value, 255 * std, marker=marker, markersize=3, label=name)
-        row = autocorrelation(noise, reach)[reach, reach:]
+        row = autocorrelation(noise, 4)[4, 4:]
         correlation.plot(row, marker=marker, markersize=3)
         unit = ((noise - noise.mean()) / noise.std()).flatten()
         share = torch.histc(unit, 60, -6, 6) / unit.numel() / (bins[1] - bins[0])
@@ -202,7 +198,7 @@ def noise_profile(pairs: Mapping[str, tuple[Tensor, Tensor]], *, reach: int = 4)
     density.legend(loc="lower center")
     level.set(xlabel="clean value", ylabel="noise std (of 255)", ylim=(0, None))
     correlation.set(xlabel="horizontal shift (pixels)", ylabel="correlation", ylim=(-0.25, 1.05))
-    correlation.set_xticks(range(reach + 1))
+    correlation.set_xticks(range(5))
     figure.legend(*level.get_legend_handles_labels(), loc="outside lower center", ncols=len(pairs))
     return figure
 

@@ -31,7 +31,7 @@ from vbl.images.files import read
 from vbl.images.formats import SUFFIXES, UnreadableImage
 from vbl.images.synthetic import dead_leaves
 from vbl.images.text_pages import text_page
-from vbl.utils import UnknownName, sha256
+from vbl.utils import UnknownName, look_up, sha256
 
 NOISY_CLEAN = Pairs(degraded=r"(.+)_noisy", clean=r"\1_clean")
 
@@ -85,9 +85,7 @@ class ImageSet(Sequence):  # of Sample; unparametrised, or the type checker woul
         if isinstance(key, slice):
             return self.only(self.names[key])
         if isinstance(key, str):
-            if key not in self._load:
-                raise UnknownName(f"picture of {self.name}", key, self.names)
-            return self._load[key]()
+            return look_up(f"picture of {self.name}", key, self._load)()
         return self._load[self.names[key]]()
 
     def only(self, names: Iterable[str]) -> "ImageSet":
@@ -115,9 +113,7 @@ def photo(name: Any) -> Float[Tensor, "1 c h w"]:
         UnknownName: With the closest names when there is no such photograph.
         DataUnavailable: When the file in the installed package differs.
     """
-    if not isinstance(name, str) or name not in PHOTOGRAPHS:
-        raise UnknownName("photograph", name, PHOTOGRAPHS)
-    return read(_photograph_path(PHOTOGRAPHS[name]))
+    return read(_photograph_path(look_up("photograph", name, PHOTOGRAPHS)))
 
 
 def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
@@ -131,9 +127,7 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
         UnknownName: With the closest names when there is no such set.
         DataUnavailable: When its files are missing or are not those of the catalogue.
     """
-    if not isinstance(name, str) or name not in CATALOG:
-        raise UnknownName("data set", name, CATALOG)
-    entry = CATALOG[name]
+    entry = look_up("data set", name, CATALOG)
     if isinstance(entry, Folder):
         return _open_local(name, entry, _data_root(name, root))
     if isinstance(entry, Generated):

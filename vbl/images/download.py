@@ -16,7 +16,7 @@ import pooch
 
 from vbl.images.archives import ARCHIVES, unpack
 from vbl.images.catalog import DOWNLOADS, Download
-from vbl.utils import UnknownName, is_static
+from vbl.utils import is_static, look_up
 
 
 class DownloadError(RuntimeError):
@@ -41,9 +41,7 @@ def fetch(name: Any, *, folder: Any = None, downloader: Any = None) -> Path:
             or the set has no checksums and must be downloaded by hand.
         UnpackError: As `vbl.images.archives.unpack`.
     """
-    if not isinstance(name, str) or name not in DOWNLOADS:
-        raise UnknownName("download", name, DOWNLOADS)
-    entry = DOWNLOADS[name]
+    entry = look_up("download", name, DOWNLOADS)
     if not isinstance(entry, Download):
         by_hand = f"get it by hand from {entry.source}, then use open_folder"
         raise DownloadError(f"{name} has no published checksum: {by_hand}")

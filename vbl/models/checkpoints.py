@@ -38,7 +38,7 @@ from vbl.models import (
 )
 from vbl.models.vbdeblur_learned_concentration import VBDeblurNetLearnedConcentration
 from vbl.models.virnet_sr_learned_width import VIRNetSRLearnedWidth
-from vbl.utils import DATA, UnknownName, complete_or_absent, sha256
+from vbl.utils import DATA, UnknownName, complete_or_absent, look_up, sha256
 
 FOLDER = DATA / "checkpoints"
 
@@ -148,8 +148,7 @@ def training_log(name: str) -> list[dict[str, Any]]:
     Raises:
         UnknownName: With the closest names when there is no such checkpoint.
     """
-    if name not in index():
-        raise UnknownName("checkpoint", name, index())
+    look_up("checkpoint", name, index())
     return [json.loads(row) for row in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
 
 

@@ -31,10 +31,8 @@ Zheng et al., "Learn from unpaired data for image restoration: a variational Bay
 Eq. (2)-(22).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -42,40 +40,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from vbl.degradations import Degrade, Degraded, Level, awgn, correlated
+from vbl.degradations import Degraded, Level, awgn, correlated
+from vbl.models.gaussian import Gaussian, gaussian
 from vbl.models.model import Restoration, check_choices
 from vbl.networks import Features, LevelDecoder, NoiseEncoder
-from vbl.probability import Elbo, kl_normal, per_image
-from vbl.utils import randn_like
+from vbl.probability import Elbo, per_image
 
 PAIRS = ("C2N", "L2CN", "added")
 PRIORS = ("content", "scale", "standard")
 HIDING = {"white": awgn, "correlated": correlated}
-LOG_LATENT_VARIANCE = (-14.0, 4.0)  # clamp of the latents' log-variances
 
 Content = tuple[Tensor, ...]  # z, a map (B, width, ⌈h/f⌉, ⌈w/f⌉) for each level
 Latent = Callable[[int, Tensor], Tensor]  # z_n^l as a function of level and decoder state
-
-
-def decoder_std(kl_weight: float = 1e-4, share: float = 0.5) -> float:
-    """s for which the bound is the authors' training loss, up to factor and constant.
-
-    For B images of n values each, a share r of them degraded, their loss is the mean squared error
-    of all images plus λ times the mean divergence per value of the degraded images:
-
-        Σ ‖d - image‖²/(B n) + λ Σ KL/(r B n)
-
-    Multiplied by B n/(2 s²), the first sum is the bound's; the second is if λ/(2 s² r) = 1, at
-    s² = λ/(2 r).
-
-    Args:
-        kl_weight: λ, the code's 1e-4 after annealing.
-        share: r, a half in balanced batches.
-
-    Returns:
-        s in units of the images: 0.01, or 2.55 of 255. The paper prints s = 1.
-    """
-    return math.sqrt(kl_weight / (2 * share))
 
 
 @dataclass(frozen=True)
@@ -84,7 +60,8 @@ class Config:
 
     Attributes:
         channels: 3 for colour images, 1 for grey ones.
-        std: s, the standard deviation of both images about their decoded means; see `decoder_std`.
+        std: s, the standard deviation of both images about their decoded means; see
+            `vbl.models.loss_weights`.
             The larger, the more of the noise is modelled by s instead of the latents.
         std_x: σ_x, of the noise that h adds to a clean image, to hide that it is clean.
         std_y: σ_y, of the noise that h adds to a degraded image. The more alike the noise of both
@@ -130,22 +107,6 @@ class Config:
         if self.factors[-1:] != (1,) or any(not a >= b >= 1 or a % b for a, b in steps):
             rule = "multiples of each other that end with 1, such as (4, 2, 1)"
             raise ValueError(f"factors: expected {rule}; got {self.factors}")
-
-
-@dataclass(frozen=True)
-class Gaussian:
-    """N(mean, diag var), both (B, n, ⌈h/f⌉, ⌈w/f⌉)."""
-
-    mean: Float[Tensor, "b n hf wf"]
-    var: Float[Tensor, "b n hf wf"]
-
-    def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n hf wf"]:
-        """A sample, with pathwise gradients."""
-        return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
-
-    def kl(self, p: "Gaussian") -> Float[Tensor, "b n hf wf"]:
-        """KL(self || p) of each entry, in nats."""
-        return kl_normal(self.mean, self.var, p.mean, p.var)
 
 
 @dataclass(frozen=True)
@@ -377,15 +338,3 @@ class LUDVAE(nn.Module):
             return Degraded(y, clean)
         noise = y - clean
         return Degraded(x + noise - noise.mean((2, 3), keepdim=True), x)
-
-    def as_degradation(
-        self, *, temperature: float = 1.0, std_x: Level | None = None, pair: str = "C2N"
-    ) -> Degrade:
-        """`translate` as a degradation, ``degrade(x, generator=...)``."""
-        return partial(self.translate, temperature=temperature, std_x=std_x, pair=pair)
-
-
-def gaussian(numbers: Float[Tensor, "b m hf wf"]) -> Gaussian:
-    """N(mean, diag var) from means and log-variances, stacked as channels."""
-    mean, log_var = numbers.chunk(2, 1)
-    return Gaussian(mean, log_var.clamp(*LOG_LATENT_VARIANCE).exp())

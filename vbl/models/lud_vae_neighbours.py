@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vbl.models import lud_vae
-from vbl.models.lud_vae import LUDVAE, Gaussian, gaussian
+from vbl.models.gaussian import Gaussian, gaussian
+from vbl.models.lud_vae import LUDVAE
 from vbl.networks import Neighbours
 from vbl.probability import kl_normal
 from vbl.utils import randn_like

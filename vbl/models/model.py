@@ -51,6 +51,11 @@ class Restoration:
     quality: Tensor | None = None
     uncertainty: Tensor | None = None
 
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """The fields that are not None, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 LOG_VARIANCE = (math.log(1e-10), math.log(1e2))  # of pixels; keeps 1/β and log β finite
 FIRST_STD = 25 / 255  # noise level that an untrained SNet estimates

@@ -28,6 +28,8 @@ from torch.nn import functional as F
 
 from vbl.degradations import Degraded
 from vbl.degradations.operators import bicubic_upsample
+from vbl.models.gaussian import Gaussian, gaussian
+from vbl.models.loss_weights import laplace_scales
 from vbl.models.model import Restoration, check_choices
 from vbl.networks import (
     Decoder,
@@ -42,34 +44,10 @@ from vbl.networks import (
 from vbl.networks.autoencoder import REDUCTION
 from vbl.networks.network import keep_variance
 from vbl.probability import Elbo, kl_normal, per_image
-from vbl.utils import randn_like
 
 RESTORERS: dict[str, type[Network]] = {"RIRNet": RIRNet, "FFDNet": FFDNet, "ResUNet": ResUNet}
 TERMS = ("clean image", "degraded image", "code")
-LOG_CODE_VARIANCE = (-14.0, 4.0)  # clamp of the code's log-variances
 LOG_SPREAD = (-5.0, 3.0)  # log ratio of the learned b_y to the fixed one
-
-
-def laplace_scales(
-    beta: float = 0.01, *, channels: int = 3, scale: int = 1, code: int = 4
-) -> tuple[float, float]:
-    """b_x and b_y for which the bound is the paper's loss, Eq. (19), up to factor and constant.
-
-    The loss is β times the mean divergence over the n_c values of the code, plus the mean absolute
-    errors over n_x and n_y values. Multiplied by n_c/β it is the negative bound with
-    b_x = β n_x/n_c and b_y = β n_y/n_c.
-
-    Args:
-        beta: β.
-        channels: Channels of the images.
-        scale: Factor of super-resolution: x has scale² as many values as y.
-        code: Channels of the code, at 1/16 of the pixels of y.
-
-    Returns:
-        b_x and b_y in units of the images: 0.12 for a colour image and 0.04 for a grey one.
-    """
-    per_value = beta * channels * REDUCTION**2 / code
-    return per_value * scale**2, per_value
 
 
 @dataclass(frozen=True)
@@ -79,7 +57,7 @@ class Config:
     Attributes:
         channels: 3 for colour images, 1 for grey ones.
         scale: Factor of super-resolution; 1 for a restoration of the same size.
-        beta: β of the paper's loss; sets b_x and b_y, see `laplace_scales`.
+        beta: β of the paper's loss; sets b_x and b_y, see `vbl.models.loss_weights`.
         trained: Which terms of the bound are backpropagated, of `TERMS`; all are computed. The
             paper's "L_res only" is ("clean image",).
         spread: b_y is "fixed" by β, as in the paper, or "learned", an output of the decoder.
@@ -152,23 +130,6 @@ class Config:
         return sizes[self.known]
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """q(c | y), both fields (B, n, ⌈h/4⌉, ⌈w/4⌉).
-
-    Attributes:
-        mean: μ.
-        var: σ².
-    """
-
-    mean: Float[Tensor, "b n h4 w4"]
-    var: Float[Tensor, "b n h4 w4"]
-
-    def draw(self, *, generator: torch.Generator | None = None) -> Float[Tensor, "b n h4 w4"]:
-        """Sample a code from q, with pathwise gradients."""
-        return self.mean + self.var.sqrt() * randn_like(self.mean, generator=generator)
-
-
 class VDIR(nn.Module):
     """The network of the paper; restorer and encoder have 2,227,915 parameters by default."""
 
@@ -231,10 +192,9 @@ class VDIR(nn.Module):
 
     # 2. Posterior
 
-    def posterior(self, y: Float[Tensor, "b c h w"]) -> Posterior:
-        """q(c | y) of degraded images."""
-        mean, log_var = self.encoder(y).chunk(2, 1)
-        return Posterior(mean, log_var.clamp(*LOG_CODE_VARIANCE).exp())
+    def posterior(self, y: Float[Tensor, "b c h w"]) -> Gaussian:
+        """q(c | y) of degraded images, (B, n, ⌈h/4⌉, ⌈w/4⌉)."""
+        return gaussian(self.encoder(y))
 
     def estimate(self, code: Float[Tensor, "b n h4 w4"]) -> Tensor:
         """EST(c), the degradation's parameter estimated from a code.
@@ -253,7 +213,7 @@ class VDIR(nn.Module):
     # 3. ELBO
 
     def bound(
-        self, batch: Degraded, q: Posterior, *, generator: torch.Generator | None = None
+        self, batch: Degraded, q: Gaussian, *, generator: torch.Generator | None = None
     ) -> Elbo:
         """L = E log p(x | y, c) + E log p(y | c) - KL(q || p), :eq:`eq-vdir-bound`, one sample.
 

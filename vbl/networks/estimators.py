@@ -95,9 +95,9 @@ def whitened(y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 class AttentiveBlock(nn.Module):
     """A residual block with channel attention (squeeze and excitation)."""
 
-    def __init__(self, width: int, reduction: int = 16):
+    def __init__(self, width: int):
         super().__init__()
-        inner = max(width // reduction, 1)
+        inner = max(width // 16, 1)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.squeeze, self.excite = nn.Conv2d(width, inner, 1), nn.Conv2d(inner, width, 1)

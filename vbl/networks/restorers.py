@@ -138,19 +138,15 @@ class DnCNN(Network):
         channels: 3 for colour, 1 for grey.
         width: Hidden channels.
         depth: Number of convolutions.
-        batch_norm: Whether hidden layers are normalised; in the authors' published weights the
-            normalisation is merged into the convolutions.
     """
 
-    def __init__(
-        self, channels: int = 3, width: int = 64, depth: int = 17, batch_norm: bool = True
-    ):
+    def __init__(self, channels: int = 3, width: int = 64, depth: int = 17):
         super().__init__()
         self.in_channels, self.receptive_radius = channels, depth
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         for _ in range(depth - 2):
-            layers.append(nn.Conv2d(width, width, 3, padding=1, bias=not batch_norm))
-            layers += [nn.BatchNorm2d(width), nn.ReLU()] if batch_norm else [nn.ReLU()]
+            convolution = nn.Conv2d(width, width, 3, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
         self.noise = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
 
     def forward(self, y: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -16,7 +16,7 @@ from vbl.recipes.lud_vae import LUD_VAE
 from vbl.recipes.recipe import Preset, Recipe
 from vbl.recipes.super_resolution import SUPER_RESOLUTION
 from vbl.recipes.vdir import VDIR
-from vbl.utils import UnknownName
+from vbl.utils import look_up
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for recipe in (*DENOISING, *SUPER_RESOLUTION, *VDIR, *LUD_VAE, *DEBLURRING)
@@ -29,6 +29,4 @@ def find_recipe(name: Any) -> Recipe:
     Raises:
         UnknownName: With the closest names.
     """
-    if name not in RECIPES:
-        raise UnknownName("recipe", name, RECIPES)
-    return RECIPES[name]
+    return look_up("recipe", name, RECIPES)

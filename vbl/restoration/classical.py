@@ -198,19 +198,18 @@ def least_squares(
 
 
 def kernel_of_pair(
-    x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"], size: int, *, iterations: int = 300
+    x: Float[Tensor, "b c h w"], y: Float[Tensor, "b c h w"], size: int
 ) -> Float[Tensor, "b 1 k k"]:
     """The least-squares kernel of a blurred image, given the sharp image.
 
     argmin over k >= 0 of ‖∇y - k * ∇x‖², divided by its sum: the centre of VBDeblurNet's prior for
     photographs without a known kernel. On the mean of the channels, except within half a kernel
-    of the edges; by accelerated projected gradients (Beck and Teboulle, 2009).
+    of the edges; by 300 accelerated projected gradients (Beck and Teboulle, 2009).
 
     Args:
         x: Sharp images (B, C, H, W).
         y: Blurred images of the same shape.
         size: Side k of the kernels, odd; at most half the shorter side of the images.
-        iterations: Number of iterations.
 
     Returns:
         Kernels (B, 1, k, k) that sum to 1; a Dirac if x is constant.
@@ -244,7 +243,7 @@ def kernel_of_pair(
     largest = 1.1 * _norm(direction)
     flat = largest < 1e-8
     leap, momentum = kernel, 1.0
-    for _ in range(iterations):
+    for _ in range(300):
         rest = [u - v for u, v in zip(blurred_by(leap), wanted, strict=True)]
         before, kernel = kernel, (leap - adjoint(rest) / largest.clamp_min(1e-8)).clamp_min(0)
         previous, momentum = momentum, (1 + math.sqrt(1 + 4 * momentum**2)) / 2

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vbl.models import Restoration
+from vbl.models import Restoration, load
 from vbl.networks import pad_to_multiple, placed
 from vbl.restoration.tiling import Tile, networks_in, receptive_radius, relative, stride, tiles
 from vbl.utils import bf16_pays, constant, find_device, keep_freed_memory, progress_bar
@@ -169,8 +169,6 @@ def _check_image(image: Tensor) -> None:
 
 
 def _find_model(model: Any) -> nn.Module:
-    from vbl.models import load
-
     found = model if isinstance(model, nn.Module) else load(model)
     if not hasattr(found, "restore"):
         raise ValueError(f"model: expected a method restore, {type(found).__name__} has none")
@@ -208,7 +206,7 @@ def _in_channels(restored: Restoration, given: int) -> Restoration:
     """What was found about a grey image: a mean over the channels to which it was repeated."""
     if given != 1:
         return restored
-    maps = {name: v for name, v in _parts(restored).items() if name in BY_PIXEL}
+    maps = {name: v for name, v in restored.parts.items() if name in BY_PIXEL}
     return replace(restored, **{name: v.mean(1, keepdim=True) for name, v in maps.items()})
 
 
@@ -283,7 +281,7 @@ def _ensemble(model: nn.Module, pixels: Pixels, channels: int, device: torch.dev
         sums: dict[str, Tensor] = {}
         for way, answer in answers.items():
             given = [None if v is None else _turned(v, *way) for v in (y, level)]
-            for name, value in _parts(answer(*given)).items():
+            for name, value in answer(*given).parts.items():
                 back = _parameters_turned_back if name == "kernel_parameters" else _turned_back
                 sums[name] = sums.get(name, 0) + back(value, *way) / 8
         sums["image"] = sums["image"][..., : scale * height, : scale * width]
@@ -309,11 +307,6 @@ def _parameters_turned_back(x: Float[Tensor, "b 3"], turns: int, mirror: bool) -
     return x * constant((1, 1, -1), x) if (turns + mirror) % 2 else x
 
 
-def _parts(restored: Restoration) -> dict[str, Tensor]:
-    """The fields that are not None."""
-    return {name: value for name, value in vars(restored).items() if value is not None}
-
-
 def _paste(
     results: dict[str, Tensor],
     restored: Restoration,
@@ -326,7 +319,7 @@ def _paste(
     Values that are not maps, such as kernels, are averaged over parts, weighted by their size.
     """
     seen, kept, sides = _sizes(part.seen), _sizes(part.kept), _sizes(whole)
-    for name, value in _parts(restored).items():
+    for name, value in restored.parts.items():
         scale, rest = divmod(value.shape[-1], seen[1])
         if name not in BY_PIXEL or rest != 0 or value.shape[-2] != scale * seen[0]:
             share = math.prod(kept) / math.prod(sides)

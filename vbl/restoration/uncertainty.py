@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vbl.models import Restoration
 from vbl.restoration.error_scale import REACH, ErrorScale
-from vbl.utils import UnknownName
+from vbl.utils import look_up
 
 LEVEL = 0.9
 
@@ -54,9 +54,7 @@ class WithUncertainty(nn.Module):
 
     def __init__(self, model: nn.Module, name: str):
         super().__init__()
-        if name not in INTERVALS:
-            raise UnknownName("calibrated model", name, INTERVALS)
-        self.model, self.interval = model, INTERVALS[name]
+        self.model, self.interval = model, look_up("calibrated model", name, INTERVALS)
 
     def restore(self, y: Tensor, **options: Any) -> Restoration:
         """What the model says, with the half-widths of the intervals."""

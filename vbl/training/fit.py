@@ -29,7 +29,7 @@ from vbl.training.data import fingerprint, training_and_held_out, validation_pai
 from vbl.training.learner import Learner
 from vbl.training.run import Journal, Run, agreed_plan, clear_folder, prepare_folder
 from vbl.training.states import load_state
-from vbl.utils import UnknownName, bf16_pays, find_device, keep_freed_memory
+from vbl.utils import bf16_pays, find_device, keep_freed_memory, look_up
 
 
 def fit(
@@ -116,9 +116,7 @@ def _choose(recipe: Any, preset: Any) -> tuple[Recipe, Preset, str]:
     label = "custom" if isinstance(preset, Preset) else preset
     if label == "custom":
         return recipe.degrading_for(preset), preset, label
-    if preset not in recipe.presets:
-        raise UnknownName(f"preset of {recipe.name}", preset, recipe.presets)
-    preset = recipe.presets[preset]
+    preset = look_up(f"preset of {recipe.name}", preset, recipe.presets)
     return recipe.degrading_for(preset), preset, label
 
 

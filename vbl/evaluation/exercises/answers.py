@@ -16,7 +16,7 @@ from vbl.evaluation.exercises import (
     chapter_11,
 )
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
-from vbl.utils import UnknownName
+from vbl.utils import look_up
 
 # By the label of an exercise; the number of a part follows a dot.
 QUESTIONS: dict[str, Question | Design | Choice] = {
@@ -48,6 +48,4 @@ def check(name: str, answer: Any) -> Verdict:
     Raises:
         UnknownName: If no exercise has this name.
     """
-    if name not in QUESTIONS:
-        raise UnknownName("exercise", name, QUESTIONS)
-    return QUESTIONS[name].judge(answer)
+    return look_up("exercise", name, QUESTIONS).judge(answer)

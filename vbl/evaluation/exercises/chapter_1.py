@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from vbl.degradations import awgn, motion_kernel, poisson_gaussian
 from vbl.degradations.operators import blur
+from vbl.evaluation.exercises.material import cat, seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.evaluation.metrics import psnr
 from vbl.images import photo
@@ -19,16 +20,8 @@ PHOTONS = 20  # at white, in the gallery
 SECOND_DIFFERENCES = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6  # of norm 1
 
 
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _cat() -> Tensor:
-    return photo("chelsea")[..., 20:276, 100:356]
-
-
 def _shake() -> Tensor:
-    return motion_kernel(21, generator=_seeded(4))
+    return motion_kernel(21, generator=seeded(4))
 
 
 def _pixel(weigh: Callable[[float, float], float]) -> float:
@@ -40,8 +33,8 @@ def _pixel(weigh: Callable[[float, float], float]) -> float:
 def _pictures_and_kernels() -> Iterator[tuple[Tensor, Tensor]]:
     for seed, size in enumerate((3, 5)):
         yield (
-            torch.randn(1, 1, 12, 16, generator=_seeded(seed)),
-            torch.rand(1, 1, size, size, generator=_seeded(seed)),
+            torch.randn(1, 1, 12, 16, generator=seeded(seed)),
+            torch.rand(1, 1, size, size, generator=seeded(seed)),
         )
 
 
@@ -56,14 +49,14 @@ def _transposed(*flips: int, turned: bool = False) -> Callable[[Tensor, Tensor],
 @cache
 def _gain_of_the_transform(offset: float, bias: float) -> float:
     """PSNR of the denoised square roots over that of one level, in dB."""
-    cat = _cat()
-    y = poisson_gaussian(cat, PHOTONS, 0, generator=_seeded()).y
-    plain = non_local_means(y, (y - cat).std().item())
+    scene = cat()
+    y = poisson_gaussian(scene, PHOTONS, 0, generator=seeded()).y
+    plain = non_local_means(y, (y - scene).std().item())
     stable = 2 * (PHOTONS * y + offset).sqrt()
     top = stable.max()
     smooth = non_local_means(stable / top, 1 / top.item()) * top
     back = ((smooth / 2) ** 2 - bias) / PHOTONS
-    return (psnr(back, cat) - psnr(plain, cat)).item()
+    return (psnr(back, scene) - psnr(plain, scene)).item()
 
 
 def _wiener(
@@ -77,16 +70,16 @@ def _wiener(
 
 
 def _blurred_pictures() -> Iterator[tuple[Tensor, Tensor, float]]:
-    scene = torch.rand(1, 1, 32, 32, generator=_seeded(), dtype=torch.float64)
-    kernel = motion_kernel(9, generator=_seeded()).double()
+    scene = torch.rand(1, 1, 32, 32, generator=seeded(), dtype=torch.float64)
+    kernel = motion_kernel(9, generator=seeded()).double()
     for r in (0.01, 0.3):
         yield blur(scene, kernel, "circular"), kernel, r
 
 
 def _variation_left(dims: tuple[int, ...], power: int) -> float:
     """Total variation of the blurred cat over that of the sharp one."""
-    cat = _cat()
-    pair = (blur(cat, _shake()), cat)
+    scene = cat()
+    pair = (blur(scene, _shake()), scene)
     blurred, sharp = (sum(v.diff(dim=d).abs().pow(power).sum() for d in dims) for v in pair)
     return (blurred / sharp).item()
 
@@ -95,7 +88,7 @@ def _variation_left(dims: tuple[int, ...], power: int) -> float:
 def _noisy_photographs() -> list[tuple[Tensor, float]]:
     scenes = [photo(name)[..., :384, :384] for name in ("china", "coffee", "chelsea")]
     levels = [4 / 255, 25 / 255]
-    return [(awgn(x, s, generator=_seeded(3)).y, s) for x in scenes for s in levels]
+    return [(awgn(x, s, generator=seeded(3)).y, s) for x in scenes for s in levels]
 
 
 def _misjudged(estimate: Callable[[Tensor], float]) -> list[float]:

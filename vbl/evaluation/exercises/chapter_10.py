@@ -9,13 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vbl.degradations import awgn, noniid
+from vbl.evaluation.exercises.material import seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.images import photo, text_page
 from vbl.models import load
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _covered(ratio: float) -> list[float]:
@@ -38,16 +35,16 @@ def _upside_down(scores: Tensor, level: float) -> Tensor:
 
 
 def _scores() -> Iterator[tuple[Tensor, float]]:
-    yield torch.rand(30, generator=_seeded(1)), 0.9
-    yield torch.randn(99, generator=_seeded(2)).abs(), 0.8
+    yield torch.rand(30, generator=seeded(1)), 0.9
+    yield torch.randn(99, generator=seeded(2)).abs(), 0.8
     yield torch.arange(1.0, 20.0), 0.95
 
 
 @cache
 def _errors() -> Tensor:
     """Of VIRNet on a page with noise of 25."""
-    clean = text_page((256, 256), generator=_seeded(3)).expand(-1, 3, -1, -1)
-    y = awgn(clean, 25 / 255, generator=_seeded()).y
+    clean = text_page((256, 256), generator=seeded(3)).expand(-1, 3, -1, -1)
+    y = awgn(clean, 25 / 255, generator=seeded()).y
     with torch.inference_mode():
         return (load("virnet-denoise").restore(y).image - clean).flatten()
 
@@ -68,9 +65,9 @@ def _best_gain() -> float:
 @cache
 def _restored() -> list[tuple[Tensor, Tensor, Tensor]]:
     """Restoration, noise map and truth of two photographs and a page, with varying noise."""
-    page = text_page((192, 192), generator=_seeded(3)).expand(-1, 3, -1, -1)
+    page = text_page((192, 192), generator=seeded(3)).expand(-1, 3, -1, -1)
     scenes = [photo("chelsea")[..., 40:232, 120:312], photo("flower")[..., :192, :192], page]
-    pairs = [noniid(x, case=case, generator=_seeded(case)) for case, x in enumerate(scenes, 1)]
+    pairs = [noniid(x, case=case, generator=seeded(case)) for case, x in enumerate(scenes, 1)]
     model = load("virnet-denoise")
     with torch.inference_mode():
         found = [model.restore(pair.y) for pair in pairs]

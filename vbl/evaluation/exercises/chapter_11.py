@@ -8,15 +8,12 @@ import torch
 from torch import Tensor
 
 from vbl.degradations import awgn, camera, correlated
+from vbl.evaluation.exercises.material import seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.images import photo
 from vbl.images.piles import quiet_noise
 
 NAMES = ("astronaut", "coffee", "flower", "rocket")
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _middle(name: str) -> Tensor:
@@ -38,16 +35,14 @@ def _bursts() -> Iterable[tuple[Tensor, Tensor]]:
     """A blurred exposure, and others, of two scenes."""
     for seed, (name, std) in enumerate((("coffee", 0.05), ("rocket", 0.15))):
         x = _middle(name).expand(7, -1, -1, -1)
-        y = awgn(x, std, generator=_seeded(seed)).y
+        y = awgn(x, std, generator=seeded(seed)).y
         yield torch.nn.functional.avg_pool2d(y[:1], 3, 1, 1), y[1:]
 
 
 @cache
 def _at_night() -> dict[str, float]:
     """Standard deviations of a camera's noise on four photographs."""
-    pairs = [
-        camera(_middle(name), 300.0, 4.0, generator=_seeded(i)) for i, name in enumerate(NAMES)
-    ]
+    pairs = [camera(_middle(name), 300.0, 4.0, generator=seeded(i)) for i, name in enumerate(NAMES)]
     noise = torch.cat([pair.y - pair.x for pair in pairs])
     pictures = torch.cat([pair.y for pair in pairs])
     quiet, _ = quiet_noise([pair.y for pair in pairs])
@@ -61,8 +56,8 @@ def _cases() -> Iterable[tuple[Tensor, Tensor, Tensor, float]]:
     for i, (make, std, factor) in enumerate(
         ((awgn, 12 / 255, 2.0), (correlated, 25 / 255, 1.5), (awgn, 30 / 255, 0.7))
     ):
-        y = make(noisy, std, generator=_seeded(i)).y
-        noise = make(clean, std / factor, generator=_seeded(10 + i)).y - clean
+        y = make(noisy, std, generator=seeded(i)).y
+        noise = make(clean, std / factor, generator=seeded(10 + i)).y - clean
         yield y, clean, noise, factor
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Gamma, Poisson
 
+from vbl.evaluation.exercises.material import seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.models.on_off import OnOffModel
 from vbl.probability import kl_inverse_gamma, rsample_inverse_gamma
@@ -44,7 +45,7 @@ def _pixels() -> Iterator[tuple[float, Tensor, int]]:
 @cache
 def _log_weights() -> Tensor:
     """log p(3, x) - log q(x) of a million draws x of q = Gamma(4, 12)."""
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded()
     scale = _number(4).expand(1000, 1000)
     x = rsample_inverse_gamma(scale, _number(12), generator=generator).reciprocal()
     prior, q = Gamma(_number(2), _number(4)), Gamma(_number(4), _number(12))
@@ -60,7 +61,7 @@ def _bounds(average: Callable[[Tensor, int], Tensor]) -> Tensor:
 def _scores() -> tuple[Tensor, Tensor]:
     """f and the score of ten thousand draws, as in the experiment with three gradients."""
     shape, scale = _number(23.5), _number(0.25).expand(10_000).clone().requires_grad_()
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded()
     v = rsample_inverse_gamma(shape, scale, generator=generator).detach()
     (score,) = torch.autograd.grad(inverse_gamma_log_prob(v, shape, scale).sum(), scale)
     return -0.5 * (math.log(2 * math.pi) + v.log() + 0.12**2 / v), score

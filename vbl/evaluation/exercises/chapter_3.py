@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vbl.degradations import local_variance, noniid
+from vbl.evaluation.exercises.material import cat, seeded
 from vbl.evaluation.exercises.question import Design, Question
 from vbl.images import photo
 from vbl.probability import expected_log_normal
@@ -47,7 +48,7 @@ def _allowed(share: float) -> float:
 
 
 def _windows() -> Iterator[tuple[Tensor, Tensor, int, float]]:
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded()
     y, x = torch.rand(2, 1, 3, 20, 24, generator=generator)
     yield y, x, 7, 3.0
     yield y, x, 5, 1.4
@@ -65,8 +66,8 @@ def _filtered(values: Tensor, weights: Tensor) -> Tensor:
 
 @cache
 def _unevenly_noisy() -> list[tuple[Tensor, Tensor]]:
-    scenes = [photo("chelsea")[..., 20:276, 100:356], photo("flower")[..., :256, :256]]
-    generators = [torch.Generator().manual_seed(case) for case in (1, 2, 3) for _ in scenes]
+    scenes = [cat(), photo("flower")[..., :256, :256]]
+    generators = [seeded(case) for case in (1, 2, 3) for _ in scenes]
     pairs = [(x, case) for case in (1, 2, 3) for x in scenes]
     noisy = [noniid(x, case=c, generator=g) for (x, c), g in zip(pairs, generators, strict=True)]
     return [(pair.y, pair.noise_var.sqrt()) for pair in noisy]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vbl.degradations import awgn, local_variance
+from vbl.evaluation.exercises.material import cat, seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.evaluation.metrics import psnr
 from vbl.images import photo
@@ -17,14 +18,6 @@ from vbl.probability import expected_log_normal, kl_inverse_gamma
 
 ALPHA0 = 49 / 2
 SIDES = (3, 7, 11, 15)  # of the windows
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _cat() -> Tensor:
-    return photo("chelsea")[..., 20:276, 100:356]
 
 
 @cache
@@ -40,7 +33,7 @@ def _mode_without_accidents(colours: int, weight: float, divisor: float) -> floa
 @cache
 def _window(p: int, shared: bool) -> Tensor:
     """ξ/σ² in white noise, with a filter of p/5 pixels."""
-    noise = torch.randn(1, 3, 400, 400, generator=_seeded())
+    noise = torch.randn(1, 3, 400, 400, generator=seeded())
     return local_variance(noise, torch.zeros_like(noise), p, p / 5, shared=shared)
 
 
@@ -55,7 +48,7 @@ def _excess(u: Tensor) -> Tensor:
 @cache
 def _loss_of_a_lie(factor: float) -> float:
     """dB lost on the cat with noise 25 if RNet is told this many times the level."""
-    pair, virnet = awgn(_cat(), 25 / 255, generator=_seeded()), _virnet()
+    pair, virnet = awgn(cat(), 25 / 255, generator=seeded()), _virnet()
     with torch.inference_mode():
         std = virnet.posterior(pair.y).mode.sqrt()
         honest, lied = (
@@ -87,7 +80,7 @@ def bound(
 
 
 def _pairs() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int, float]]:
-    generator = _seeded()
+    generator = seeded()
     x = torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64)
     noise = torch.randn(2, *x.shape, generator=generator, dtype=torch.float64)
     beta, xi = 0.005 + 0.02 * torch.rand(2, 1, 1, 4, 5, generator=generator, dtype=torch.float64)
@@ -98,12 +91,12 @@ def _pairs() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int, floa
 @cache
 def _salted() -> list[tuple[Tensor, Tensor, float]]:
     """Pictures with salt and pepper, the truth, and VIRNet's PSNR without the salt."""
-    scenes = [_cat()[..., 60:188, 80:208], photo("coffee")[..., 100:228, 200:328]]
+    scenes = [cat()[..., 60:188, 80:208], photo("coffee")[..., 100:228, 200:328]]
     made = []
     for share in (0.04, 0.2):
         for x in scenes:
-            y = awgn(x, 15 / 255, generator=_seeded(1)).y
-            u = torch.rand(1, 1, *x.shape[-2:], generator=_seeded(10))
+            y = awgn(x, 15 / 255, generator=seeded(1)).y
+            u = torch.rand(1, 1, *x.shape[-2:], generator=seeded(10))
             salt = torch.where(u > 1 - share / 2, 1.0, y.clamp(0, 1))
             made.append((torch.where(u < share / 2, 0.0, salt), x, _score(_restored(y), x)))
     return made

@@ -10,16 +10,13 @@ from torch import Tensor
 
 from vbl.degradations import awgn, blind_sr, gaussian_kernel, random_gaussian_parameters
 from vbl.degradations.operators import blur
+from vbl.evaluation.exercises.material import cat, seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.evaluation.metrics import psnr
 from vbl.images import photo
 from vbl.models import load
 
 SCALE = 4
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _kernel(width1: float, width2: float, rho: float = 0.0) -> Tensor:
@@ -34,14 +31,14 @@ def _unseen(total: float) -> float:
 
 def _compromise(mean: Callable[[Tensor], Tensor]) -> Tensor:
     """From the squared widths of many training kernels."""
-    return mean(random_gaussian_parameters(100_000, SCALE, generator=_seeded())[0])
+    return mean(random_gaussian_parameters(100_000, SCALE, generator=seeded())[0])
 
 
 @cache
 def _cost_of_a_wrong_width(factor: float) -> float:
     """dB between the inferred kernel and one with the widths' squares times a factor."""
-    scene = photo("chelsea")[..., 20:276, 100:356]
-    kernel, options = _kernel(2.9, 1.6, 0.55), {"sampling": "bicubic", "generator": _seeded()}
+    scene = cat()
+    kernel, options = _kernel(2.9, 1.6, 0.55), {"sampling": "bicubic", "generator": seeded()}
     y, virnet = blind_sr(scene, SCALE, kernel, 2.55 / 255, **options).y, load("virnet-sr-x4")
     with torch.inference_mode():
         q = virnet.infer(y)
@@ -80,7 +77,7 @@ def _three_numbers() -> Iterator[tuple[float, float, float, int]]:
 def _blurred() -> list[tuple[Tensor, float]]:
     scenes = [photo(name)[..., :256, :256] for name in ("chelsea", "flower")]
     cases = [(x, w) for x in scenes for w in (1.5, 2.5, 3.5)]
-    return [(awgn(blur(x, _kernel(w, w)), 0.5 / 255, generator=_seeded()).y, w) for x, w in cases]
+    return [(awgn(blur(x, _kernel(w, w)), 0.5 / 255, generator=seeded()).y, w) for x, w in cases]
 
 
 def _misjudged(estimate: Callable[[Tensor], float]) -> list[float]:

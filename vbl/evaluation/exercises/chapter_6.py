@@ -9,17 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vbl.degradations import awgn
+from vbl.evaluation.exercises.material import seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question, UnusableAnswer
 from vbl.evaluation.metrics import psnr
 from vbl.images import photo
 from vbl.models import load
-from vbl.models.vdir import laplace_scales
+from vbl.models.loss_weights import laplace_scales
 
 NAMES = ("astronaut", "coffee", "rocket", "chelsea", "china", "flower")
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @cache
@@ -29,7 +26,7 @@ def _photos() -> Tensor:
 
 
 def _noisy(level: float) -> Tensor:
-    return awgn(_photos(), level / 255, generator=_seeded()).y
+    return awgn(_photos(), level / 255, generator=seeded()).y
 
 
 def _gain(levels: Callable[[float], float], means: tuple[float, float]) -> float:
@@ -41,7 +38,7 @@ def _gain(levels: Callable[[float], float], means: tuple[float, float]) -> float
 @cache
 def _draws() -> tuple[Tensor, Tensor]:
     """Errors of the restoration with the mean code, and eight with drawn ones."""
-    vdir, y, generator = load("vdir-denoise"), _noisy(30), _seeded()
+    vdir, y, generator = load("vdir-denoise"), _noisy(30), seeded()
     with torch.inference_mode():
         image = vdir.restore(y).image
         drawn = [vdir.restore(y, generator=generator).image for _ in range(8)]
@@ -56,7 +53,7 @@ def _told(level: float) -> float:
 
 
 def _densities() -> Iterator[tuple[Tensor, Tensor]]:
-    generator = _seeded()
+    generator = seeded()
     yield torch.rand(2, 6, generator=generator).unbind()
 
 
@@ -100,7 +97,7 @@ def _is_told(probe: Callable[..., bool]) -> list[float]:
 
 
 def _added(x: Tensor, level: float) -> Tensor:
-    return awgn(x, level / 255, generator=_seeded(1)).y
+    return awgn(x, level / 255, generator=seeded(1)).y
 
 
 def _loss(

@@ -9,17 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vbl.degradations import correlated, grain
+from vbl.evaluation.exercises.material import cat, seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.images import photo
 from vbl.models import load
-from vbl.models.lud_vae import decoder_std
+from vbl.models.loss_weights import decoder_std
 
 NAMES = ("astronaut", "china", "coffee", "flower", "rocket")
 GRAIN = 20 / 255  # of brightness one half
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _left(std_x: float, std_y: float, var: float) -> float:
@@ -39,12 +36,12 @@ def _price_of_colour(s: float) -> float:
 def _borrowed() -> dict[str, float]:
     """Standard deviations of noise on the middle 64 pixels of five photographs, of 255."""
     x = torch.cat([photo(name)[..., 196:260, 196:260] for name in NAMES])
-    lud, true, generator = load("lud-vae-correlated"), grain(x, generator=_seeded(5)), _seeded(7)
+    lud, true, generator = load("lud-vae-correlated"), grain(x, generator=seeded(5)), seeded(7)
     with torch.inference_mode():
         others = lud.posterior(true.y.roll(1, 0), generator=generator).z_n
         z = lud.content(lud.hide(x, lud.config.std_x, generator=generator))
         plain, noisy = lud.decode(z), lud.decode(z, lambda level, state: others[level])
-        prior = lud.translate(x, pair="L2CN", generator=_seeded(7))
+        prior = lud.translate(x, pair="L2CN", generator=seeded(7))
     made = {"true": true.y - x, "borrowed": noisy - plain, "not subtracted": noisy - x}
     return {name: n.std().item() for name, n in (made | {"prior": prior.y - prior.x}).items()}
 
@@ -52,7 +49,7 @@ def _borrowed() -> dict[str, float]:
 @cache
 def _variations() -> dict[str, float]:
     """Total variation of the grainy cat and of its two restorations."""
-    y = grain(photo("chelsea")[..., 20:276, 100:356], generator=_seeded()).y
+    y = grain(cat(), generator=seeded()).y
     with torch.inference_mode():
         decoded, denoised = (
             load(name).restore(y).image
@@ -70,7 +67,7 @@ def _variation(image: Tensor) -> float:
 def _pile() -> tuple[Tensor, Tensor]:
     """Photographs with coloured noise of 20, and a clean one."""
     x = torch.cat([photo(name)[..., 100:356, 100:356] for name in NAMES])
-    return correlated(x, GRAIN, generator=_seeded(5)).y, photo("chelsea")[..., 20:276, 100:356]
+    return correlated(x, GRAIN, generator=seeded(5)).y, cat()
 
 
 def _alike(noise: Tensor, down: int, right: int) -> float:
@@ -115,13 +112,13 @@ def imitate_noise(noisy: Tensor, clean: Tensor, side: int = 24, share: float = 0
             shifted = blocks.roll((-dy, -dx), (1, 2))[:, reach:-reach, reach:-reach]
             covariance[dy, dx] = (inner * shifted).mean()
     response = torch.fft.fft2(covariance).real.clamp_min(0).sqrt()
-    white = torch.randn(clean.shape, generator=_seeded(1))
+    white = torch.randn(clean.shape, generator=seeded(1))
     return clean + torch.fft.ifft2(torch.fft.fft2(white) * response).real
 
 
 def _white(noisy: Tensor, clean: Tensor) -> Tensor:
     std = _quiet_blocks(noisy, 24, 0.1).std()
-    return clean + std * torch.randn(clean.shape, generator=_seeded(1))
+    return clean + std * torch.randn(clean.shape, generator=seeded(1))
 
 
 QUESTIONS = {

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from vbl.degradations import Degraded, blurred, motion_kernel, with_floor
 from vbl.degradations.operators import blur
+from vbl.evaluation.exercises.material import seeded
 from vbl.evaluation.exercises.question import Design, Question, UnusableAnswer
 from vbl.evaluation.metrics import psnr
 from vbl.evaluation.protocols import degraded
@@ -20,10 +21,6 @@ from vbl.restoration.classical import transfer_function, wiener
 CONCENTRATION, ENTRY = 2e4, 0.1
 NOISE = 2 / 255
 TRUTH, POINT = 0, 3  # among the candidates, in the order in which they are made
-
-
-def _seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _entry_std() -> float:
@@ -78,7 +75,7 @@ def _halves() -> dict[str, float]:
     x = _pages()[11].x
     sides = [blur(x, _pages()[n].kernel) for n in (23, 5)]
     y = torch.cat([sides[0][..., :128], sides[1][..., 128:]], -1)
-    y = y + 2 / 255 * torch.randn(y.shape, generator=_seeded())
+    y = y + 2 / 255 * torch.randn(y.shape, generator=seeded())
     with torch.inference_mode():
         whole = _model().restore(y).image
         apart = torch.cat([_model().restore(part).image for part in y.split(128, -1)], -1)
@@ -90,13 +87,13 @@ def _histories() -> list[tuple[Tensor, list[Tensor]]]:
     """Blurred pictures, each with four kernels: the true one, its two shakes, a point."""
     made = []
     for name, seed in (("chelsea", 4), ("coffee", 7), ("flower", 2), ("rocket", 5)):
-        first, second = motion_kernel(5, n=2, generator=_seeded(seed)).split(1)
+        first, second = motion_kernel(5, n=2, generator=seeded(seed)).split(1)
         true = F.conv2d(F.pad(first, 4 * [4]), second.flip(2, 3))
         point = torch.zeros_like(true)
         point[..., 4, 4] = 1
         kernels = [true, F.pad(first, 4 * [2]), F.pad(second, 4 * [2]), point]
         x = photo(name)[..., 60:252, 120:312]
-        made.append((blurred(x, true, NOISE, generator=_seeded(seed)).y, kernels))
+        made.append((blurred(x, true, NOISE, generator=seeded(seed)).y, kernels))
     return made
 
 
