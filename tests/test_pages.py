@@ -161,6 +161,16 @@ def test_an_opened_page_fits_a_phone(opened):
     assert width <= PHONE["width"]
 
 
+def test_a_figure_too_small_to_read_opens_alone(browser):
+    page = open_page(browser, (SITE / "10-sure-of-what.html").as_uri())
+    page.set_viewport_size(PHONE)
+    link = page.locator("figure#fig-all-posteriors a:has(img)")
+    link.wait_for()
+    assert link.get_attribute("href") == link.locator("img").evaluate("image => image.src")
+    assert not violations(page, ["link-name", "link-in-text-block"])
+    page.context.close()
+
+
 def test_the_search_works_from_disk(browser):
     page = open_page(browser, (SITE / "search.html").as_uri() + "?q=posterior")
     result = page.locator("#search-results li a", has_text="Glossary")

@@ -1,4 +1,4 @@
-/* Small repairs of the theme for keyboards and screen readers; axe-core finds nothing else. */
+/* Small repairs of the theme for keyboards, screen readers and phones; axe-core finds nothing else. */
 (() => {
   const each = (selector, repair) => document.querySelectorAll(selector).forEach(repair);
 
@@ -33,11 +33,26 @@
     });
   }
 
+  // A figure that is shown much smaller than it is opens alone, where it can be enlarged.
+  function openFigures() {
+    each(".bd-article :is(figure, .cell_output) img[src]", (image) => {
+      const small = image.clientWidth && image.naturalWidth > 1.5 * image.clientWidth;
+      if (!small || image.src.startsWith("data:") || image.closest("a, .vbl-explore")) return;
+      const link = document.createElement("a");
+      link.href = image.src;
+      link.title = "Open this figure alone";
+      image.replaceWith(link);
+      link.append(image);
+    });
+  }
+
   addEventListener("load", () => {
     nameButtons();
     nameLandmarks();
     reachScrollers();
+    openFigures();
     addEventListener("resize", reachScrollers);
+    addEventListener("resize", openFigures);
     window.MathJax?.startup?.promise?.then(reachScrollers);
   });
 })();
