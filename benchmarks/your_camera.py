@@ -6,7 +6,7 @@ The same small denoiser is trained, in the same steps, on white noise of the tru
 noise of any strength, on what `adapt` makes of two piles, and on true pairs. Subjects are the grain
 of a film, a simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR
 on crops of other pictures. Each row is kept in data/results/your-camera.json as soon as it is
-complete.
+complete. Rows "gain alone" are those of `adapt` before it filtered the noise.
 """
 
 import argparse

@@ -8,9 +8,16 @@ import torch
 from vbl.degradations import awgn, correlated, poisson_gaussian
 from vbl.figures.without_truth import cut_alike, split_half
 from vbl.images import ImageSet, Sample, dead_leaves
-from vbl.images.piles import doubts, facts_of, fine_strength, prepared, quiet_noise
+from vbl.images.piles import (
+    doubts,
+    facts_of,
+    fine_strength,
+    flat_spectrum,
+    prepared,
+    quiet_noise,
+)
 from vbl.models import supervised
-from vbl.recipes import adapting
+from vbl.recipes import matching
 
 
 def seeded(seed=0):
@@ -76,22 +83,83 @@ def test_a_clean_pile_that_is_noisy_itself_is_doubtful(scenes):
     assert not any("half of it or less" in doubt for doubt in doubts(facts))
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.6])
-def test_the_gain_makes_up_for_what_a_learned_noise_lacks(scenes, monkeypatch, factor):
-    def made(model, x, *, generator=None):
-        return awgn(x, 0.08 / factor, generator=generator).y - x
+def upscaled(image):
+    return torch.nn.functional.interpolate(image, scale_factor=1.6, mode="bilinear")
 
-    monkeypatch.setattr(adapting, "load", lambda path: None)
-    monkeypatch.setattr(adapting, "learned_noise", made)
-    noisy = pile([awgn(x, 0.08, generator=seeded(i)).y.clamp(0, 1) for i, x in enumerate(scenes)])
-    gain = torch.tensor(adapting.matching_gain(Path("nowhere"), pile(scenes), noisy))
-    assert gain.shape == (3, 8)
-    assert gain[:, 2:6].mean().item() == pytest.approx(factor, rel=0.15)
+
+def hues(generator):
+    """A noise of three channels that are alike, each with its own strength."""
+    mix = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 0.4]])
+    return torch.einsum("ij,bjhw->bihw", mix, torch.randn((1, 3, 256, 256), generator=generator))
+
+
+def test_the_spectrum_of_a_flat_picture_is_the_covariance_of_its_noise():
+    noise = 0.03 * hues(seeded())
+    found = flat_spectrum([0.5 + noise])[3:6, 2:7].mean((0, 1))
+    assert torch.allclose(found, noise[0].flatten(1).cov(), atol=0.1 * 0.03**2)
+
+
+def test_few_textures_and_clipped_blocks_do_not_move_a_spectrum():
+    noise = 0.03 * hues(seeded())
+    image = 0.5 + noise
+    expected = flat_spectrum([image])[3:6, 2:7].mean((0, 1))
+    image[..., :64, :] = 0.5 + 0.5 * torch.rand((1, 1, 64, 256), generator=seeded(1)).round()
+    image[..., :64] = (1.01 + noise[..., :64]).clamp(max=1)
+    found = flat_spectrum([image])[3:6, 2:7].mean((0, 1))
+    assert torch.allclose(found, expected, atol=0.15 * 0.03**2)
+
+
+def some_covariances(count, generator):
+    factor = torch.randn((count, 3, 3), generator=generator, dtype=torch.float64)
+    return factor @ factor.mT + 0.1 * torch.eye(3)
+
+
+def test_the_transport_gives_a_noise_the_covariance_that_is_wanted_and_changes_it_least():
+    made, wanted = (some_covariances(20, seeded(i)) for i in range(2))
+    a = matching.transport(made, wanted)
+    assert torch.allclose(a @ made @ a.mT, wanted, atol=1e-9)
+    assert torch.allclose(a, a.mT) and (torch.linalg.eigvalsh(a) > 0).all()
+
+    def change(turn):
+        """E |B n - n|² for n ~ N(0, M), with another B for which B M Bᵀ = T."""
+        b = torch.linalg.cholesky(wanted) @ turn @ torch.linalg.inv(torch.linalg.cholesky(made))
+        d = b - torch.eye(3)
+        return (d @ made @ d.mT).diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    d = a - torch.eye(3)
+    least = (d @ made @ d.mT).diagonal(dim1=-2, dim2=-1).sum(-1)
+    for i in range(20):
+        turn = torch.linalg.qr(some_covariances(20, seeded(i)))[0]
+        assert (change(turn) >= least).all()
+
+
+def test_the_match_makes_up_for_the_strength_the_hues_and_the_spectrum_that_a_noise_lacks(
+    scenes, monkeypatch
+):
+    def made(model, x, *, generator=None):
+        return 0.05 * hues(generator)
+
+    monkeypatch.setattr(matching, "load", lambda path: None)
+    monkeypatch.setattr(matching, "learned_noise", made)
+    large = [upscaled(x) for x in scenes]  # so that blocks are flat
+    truth = [correlated(x, 0.08, generator=seeded(i)) for i, x in enumerate(large)]
+    noisy = pile([pair.y.clamp(0, 1) for pair in truth])
+    match = matching.matching(Path("nowhere"), pile(large), noisy)
+    kernel, gain = torch.tensor(match.kernel), torch.tensor(match.gain)
+    assert kernel.shape == (3, 3, 15, 15) and gain.shape == (3, 8)
+    flat = torch.full((1, 3, 256, 256), 0.5)
+    noise = matching.filtered(hues(seeded(9)) * 0.05, kernel)
+    noise = matching.amplified(flat, noise, gain) - flat
+    assert noise.std().item() == pytest.approx(0.08, rel=0.15)
+    table = torch.corrcoef(noise[0].flatten(1))
+    assert (table - torch.eye(3)).abs().max() < 0.15  # 0.4 and more without the filter
+    next_pixel = (noise[..., 1:] * noise[..., :-1]).mean() / noise.square().mean()
+    assert next_pixel.item() == pytest.approx(2 / 3, abs=0.1)
 
 
 def test_noise_is_amplified_by_the_gain_of_its_brightness():
     x = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]).view(1, 1, 1, 5)
-    y = adapting._amplified(x, torch.full_like(x, 0.01), torch.tensor([[1.0, 3.0]]))
+    y = matching.amplified(x, torch.full_like(x, 0.01), torch.tensor([[1.0, 3.0]]))
     assert torch.allclose(y - x, torch.tensor([0.01, 0.01, 0.02, 0.03, 0.0]).view_as(x), atol=1e-6)
 
 

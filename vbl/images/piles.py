@@ -7,6 +7,7 @@
     prepared(pile, facts.channels, facts.levels)
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ ENDS = (0.0005, 0.9995)  # quantiles between which the values of dim pictures li
 MARGIN = 0.1  # of their distance is added at either end, for the noise
 BLOCK = 16  # side of a quiet block, in pixels
 QUIETEST = 0.05  # share of the blocks
+FLATTEST = 0.25  # share of a picture's blocks
 LEVELS = 8  # of brightness
 SCALES = (1, 2, 4)  # of the detail
 WIDER = 8  # side of the block whose brightness counts, in pixels
@@ -141,6 +143,43 @@ def _detrended(image: Tensor) -> Tensor:
         shape = shape / shape.norm()
         blocks = blocks - (blocks * shape).sum((1, 2), keepdim=True) * shape
     return blocks
+
+
+def flat_spectrum(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "16 9 c c"]:
+    """Power of flat blocks at each frequency, as a covariance of channels; most of it is noise.
+
+    Flat are the blocks whose mean is nearest to the mean of their surroundings: the noise within a
+    block has little say in that, so those of weak noise are not preferred. Powers are medians of
+    |f|² over ln 2, its mean for a complex Gaussian f, which few blocks with a texture do not move;
+    covariances are differences of the powers of sums and of differences (Gnanadesikan and
+    Kettenring, "Robust estimates, residuals, and outlier detection with multiresponse data", 1972).
+
+    Args:
+        images: Pictures in [0, 1], of one number of channels, no side shorter than a block.
+
+    Returns:
+        (16, 9, C, C), at the frequencies of `torch.fft.rfft2`: for white noise its covariance. At
+        those where f is real, it is smaller.
+    """
+    blocks = torch.cat([_flat_blocks(v) for v in images], 1)
+    window = torch.hann_window(BLOCK + 2, periodic=False, device=blocks.device)[1:-1]
+    window = window / window.norm()
+    f = torch.fft.rfft2(blocks * torch.outer(window, window))
+    plus, minus = (
+        (f + sign * f.unsqueeze(1)).abs().square().median(2).values / math.log(2)
+        for sign in (1, -1)
+    )
+    return ((plus - minus) / 4).permute(2, 3, 0, 1)
+
+
+def _flat_blocks(image: Tensor) -> Tensor:
+    """Detrended blocks (C, n, side, side) of an image where it is flat; clipped ones come last."""
+    means = F.avg_pool2d(image, BLOCK)
+    around = F.avg_pool2d(means, 3, 1, 1, count_include_pad=False)
+    bend = (means - around).square().sum(1).flatten()
+    clipped = F.avg_pool2d(((image <= 0) | (image >= 1)).float(), BLOCK).amax(1).flatten()
+    bend = bend + image.shape[1] * (clipped > CLIPPED)
+    return _detrended(image).unflatten(0, (image.shape[1], -1))[:, bend <= bend.quantile(FLATTEST)]
 
 
 def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "c n"]:

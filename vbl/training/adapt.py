@@ -1,7 +1,7 @@
 """A denoiser for the noise of one camera, from two piles of pictures: noisy and clean, no pair.
 
 LUD-VAE learns the noise from the piles and makes pairs, by adding what it has learned to the clean
-pictures, as strongly as the noisy pile shows; a denoiser is trained on these.
+pictures, as strong and as coloured as the noisy pile shows it; a denoiser is trained on these.
 
 ::
 
@@ -23,7 +23,8 @@ from vbl.images import ImageSet, open_folder, training_set
 from vbl.images.piles import Facts, doubts, facts_of, prepared
 from vbl.models import load, save_weights
 from vbl.recipes import Recipe
-from vbl.recipes.adapting import denoiser_recipe, matching_gain, noise_maker, noise_recipe
+from vbl.recipes.adapting import denoiser_recipe, noise_recipe
+from vbl.recipes.matching import Match, matching, noise_maker
 from vbl.recipes.recipe import BERKELEY
 from vbl.training.fit import fit
 from vbl.training.run import Run
@@ -103,9 +104,9 @@ def adapt(
     recipe = noise_recipe(ready["noisy"], facts["noisy"])
     if not _trained("lud-vae", recipe, folder, plan, options, watch).finished:
         return made
-    if "gain" not in plan:
-        plan["gain"] = matching_gain(learned, ready["clean"], ready["noisy"])
-    make = noise_maker(learned, plan["gain"])
+    if "match" not in plan:
+        plan["match"] = asdict(matching(learned, ready["clean"], ready["noisy"]))
+    make = noise_maker(learned, Match(**plan["match"]))
     recipe = denoiser_recipe(make, facts["noisy"])
     if not _trained("denoiser", recipe, folder, plan, options, watch).finished:
         return made
