@@ -52,6 +52,19 @@ def test_a_known_mistake_earns_its_own_hint(name, hint):
     assert str(verdict) == f"Not yet. {SPECIFIC} {hint}."
 
 
+@pytest.mark.parametrize(
+    "name, given, unit",
+    [
+        ("ex-share", 15.0, "in percent"),
+        ("ex-twice", [82.3, 99.9], "in percent"),
+        ("ex-vote", 1.0198e-2, "root"),
+        ("ex-width", 8.06 / 255, "where white is 1"),
+    ],
+)
+def test_a_slip_of_units_is_named(name, given, unit):
+    assert SPECIFIC in str(check(name, given)) and unit in str(check(name, given))
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_another_wrong_answer_gets_no_hint(name):
     right = torch.as_tensor(NUMBERS[name].answer(), dtype=torch.float64)

@@ -85,15 +85,14 @@ def number_key(name, question):
         return None
     step, about = question.tolerance / 4, {"name": name, "asks": question.asks}
 
-    def digests(compute):
-        (number,) = question.values(compute)
+    def digests(number):
         return [digest(f"{name}|{b}") for b in buckets(number.item(), question.tolerance, step)]
 
     wrong = [
-        [f"Not yet. This is what comes out {how}.", digests(f)]
-        for how, f in question.mistakes.items()
+        [f"Not yet. This is what comes out {how}.", digests(number)]
+        for how, (number,) in question.wrong()
     ]
-    return {**about, "step": step, "right": digests(question.answer), "wrong": wrong}
+    return {**about, "step": step, "right": digests(value), "wrong": wrong}
 
 
 KEYS = {Choice: choice_key, Question: number_key}

@@ -1,11 +1,21 @@
 """What an exercise asks for, and how an answer is judged."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+SLIPS: dict[str, Callable[[Tensor], Tensor]] = {  # of units; keys as those of `mistakes`
+    "in percent, where a share of one is asked for": lambda v: 100 * v,
+    "as a share of one, where percent are asked for": lambda v: v / 100,
+    "in units of 1/255, where white is 1": lambda v: 255 * v,
+    "where white is 1, and units of 1/255 are asked for": lambda v: v / 255,
+    "if it is squared": lambda v: v.square(),
+    "if its root is taken": lambda v: v.abs().sqrt(),
+}
 
 
 class UnusableAnswer(ValueError):
@@ -55,10 +65,9 @@ class Question:
             return Verdict(False, f"Not an answer yet: {reason}.")
         if errors.max() <= self.tolerance:
             return Verdict(True, _nearness(errors.max().item()))
-        apart = {m: _errors(given, self.values(f)).max() for m, f in self.mistakes.items()}
-        likely = min(apart, key=apart.__getitem__)
-        if apart[likely] <= self.tolerance:
-            return Verdict(False, f"Not yet. This is what comes out {likely}.")
+        for mistake, values in self.wrong():
+            if _errors(given, values).max() <= self.tolerance:
+                return Verdict(False, f"Not yet. This is what comes out {mistake}.")
         if errors.numel() == 1:
             direction = _direction(given[0], right[0])
             if errors.max() <= 4 * self.tolerance:
@@ -66,6 +75,15 @@ class Question:
             return Verdict(False, f"Not yet. It is too {direction}.")
         near = (errors <= self.tolerance).sum()
         return Verdict(False, f"Not yet. {near} of {errors.numel()} values are right.")
+
+    def wrong(self) -> Iterator[tuple[str, list[Tensor]]]:
+        """What comes out of known mistakes and, for numbers, of slips with their unit."""
+        for mistake, compute in self.mistakes.items():
+            yield mistake, self.values(compute)
+        if self.tries is None:
+            right = self.values(self.answer)
+            for slip, change in SLIPS.items():
+                yield slip, [change(value) for value in right]
 
     def solution(self) -> Any:
         """A right answer, as a reader would give it."""
