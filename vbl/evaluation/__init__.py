@@ -12,7 +12,7 @@ from vbl.evaluation.calibration import (
 )
 from vbl.evaluation.evaluate import Report, evaluate
 from vbl.evaluation.ledger import ledger
-from vbl.evaluation.metrics import CONVENTIONS, psnr, registered, ssim
+from vbl.evaluation.metrics import CONVENTIONS, correlation, psnr, registered, ssim
 from vbl.evaluation.protocols import PROTOCOLS
 from vbl.evaluation.reproduce import compare, paper_values, reproduce
 from vbl.evaluation.results import load_result, save_result

@@ -172,6 +172,11 @@ def _square_ssim(a: Tensor, b: Tensor) -> Tensor:
     return (luminance * contrast).mean((1, 2, 3))
 
 
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson's, of two maps of one shape; not a number if one is constant."""
+    return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()
+
+
 def registered(
     estimate: Float[Tensor, "b c h w"], truth: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b c h w"]:

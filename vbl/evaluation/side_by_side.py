@@ -30,7 +30,7 @@ from vbl.degradations import (
     virnet_test_kernels,
 )
 from vbl.degradations.operators import SAMPLINGS, bicubic_upsample, blur
-from vbl.evaluation.metrics import psnr, registered, ssim
+from vbl.evaluation.metrics import correlation, psnr, registered, ssim
 from vbl.models import Restoration
 from vbl.restoration import Method
 from vbl.utils import look_up, seeded
@@ -239,14 +239,10 @@ def _maps(
 ) -> Mapping[str, float]:
     found = {}
     if pair.scale == 1:
-        found["warns"] = _correlation(said, block_rms(restored.image - pair.x))
+        found["warns"] = correlation(said, block_rms(restored.image - pair.x))
     if noise is not None and noise.numel() > 1 and noise.shape[-1] > 1:
-        found["map"] = _correlation(said, block_rms(noise))
+        found["map"] = correlation(said, block_rms(noise))
     return {name: value for name, value in found.items() if math.isfinite(value)}
-
-
-def _correlation(a: Tensor, b: Tensor) -> float:
-    return torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()
 
 
 def _cosine(a: Tensor, b: Tensor) -> float:

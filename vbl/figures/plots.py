@@ -153,8 +153,9 @@ def show_kernels(kernels: Mapping[str, Tensor], *, columns: int | None = None) -
     """
     columns = columns or len(kernels)
     rows = math.ceil(len(kernels) / columns)
+    size = (1.5 * columns, 1.7 * rows + 0.25)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(1.5 * columns, 1.7 * rows), squeeze=False, sharex=True, sharey=True
+        rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True
     )
     for ax in axes.flat[len(kernels) :]:
         ax.axis("off")
