@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 SLIPS: dict[str, Callable[[Tensor], Tensor]] = {  # of units; keys as those of `mistakes`
     "in percent, where a share of one is asked for": lambda v: 100 * v,
     "as a share of one, where percent are asked for": lambda v: v / 100,
