@@ -89,7 +89,7 @@ def test_a_question_knows_two_mistakes_or_more(name):
 @pytest.mark.parametrize("name", CHOICES)
 def test_each_phrase_of_a_choice_has_its_own_verdict(name):
     question = CHOICES[name]
-    assert check(name, question.right)
+    assert check(name, question.right) and check(name, f" {question.right.upper()}")
     said = {str(check(name, option)) for option in question.wrong}
     assert len(said) == len(question.wrong) and not any(check(name, o) for o in question.wrong)
 
@@ -134,7 +134,7 @@ def test_a_verdict_says_how_near_an_answer_is_and_never_the_solution():
 def test_a_number_that_was_rounded_too_soon_is_told_so():
     assert (
         str(check("ex-vdn-likelihood", 0.82))
-        == "Nearly. It is a little too small: keep more digits."
+        == "Nearly. It is a little too small: keep more digits, or look at the method again."
     )
 
 

@@ -70,7 +70,8 @@ class Question:
         if errors.numel() == 1:
             direction = _direction(given[0], right[0])
             if errors.max() <= 4 * self.tolerance:
-                return Verdict(False, f"Nearly. It is a little too {direction}: keep more digits.")
+                near = f"Nearly. It is a little too {direction}: keep more digits"
+                return Verdict(False, f"{near}, or look at the method again.")
             return Verdict(False, f"Not yet. It is too {direction}.")
         near = (errors <= self.tolerance).sum()
         return Verdict(False, f"Not yet. {near} of {errors.numel()} values are right.")
@@ -169,6 +170,8 @@ class Choice:
 
     def judge(self, answer: Any) -> Verdict:
         """The verdict on a phrase."""
+        spelt = {option.casefold(): option for option in self.options}
+        answer = spelt.get(str(answer).strip().casefold(), answer)
         if answer == self.right:
             return Verdict(True, "Right.")
         if answer not in self.options:
