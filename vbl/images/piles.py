@@ -150,7 +150,7 @@ def flat_spectrum(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "
 
     Flat are the blocks whose mean is nearest to the mean of their surroundings: the noise within a
     block has little say in that, so those of weak noise are not preferred. Powers are medians of
-    |f|² over ln 2, its mean for a complex Gaussian f, which few blocks with a texture do not move;
+    squared magnitudes over ln 2, its mean for a complex Gaussian f, which few blocks with a texture do not move;
     covariances are differences of the powers of sums and of differences (Gnanadesikan and
     Kettenring, "Robust estimates, residuals, and outlier detection with multiresponse data", 1972).
 
