@@ -150,16 +150,17 @@ def flat_spectrum(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "
 
     Flat are the blocks whose mean is nearest to the mean of their surroundings: the noise within a
     block has little say in that, so those of weak noise are not preferred. Powers are medians of
-    squared magnitudes over ln 2, its mean for a complex Gaussian f, which few blocks with a texture do not move;
-    covariances are differences of the powers of sums and of differences (Gnanadesikan and
-    Kettenring, "Robust estimates, residuals, and outlier detection with multiresponse data", 1972).
+    squared coefficients over ln 2, which for a complex Gaussian is their mean, and which few blocks
+    with a texture do not move; covariances are differences of the powers of sums and of differences
+    (Gnanadesikan and Kettenring, "Robust estimates, residuals, and outlier detection with
+    multiresponse data", 1972).
 
     Args:
         images: Pictures in [0, 1], of one number of channels, no side shorter than a block.
 
     Returns:
         (16, 9, C, C), at the frequencies of `torch.fft.rfft2`: for white noise its covariance. At
-        those where f is real, it is smaller.
+        those whose coefficients are real, it is smaller.
     """
     blocks = torch.cat([_flat_blocks(v) for v in images], 1)
     window = torch.hann_window(BLOCK + 2, periodic=False, device=blocks.device)[1:-1]
