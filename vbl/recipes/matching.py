@@ -116,7 +116,7 @@ def matching(weights: Path, clean: ImageSet, noisy: ImageSet) -> Match:
         pairs = zip(pictures, noises, strict=True)
         return [amplified(x, filtered(noise, kernel), gain) for x, noise in pairs]
 
-    response = torch.eye(wanted.shape[-1], dtype=wanted.dtype).expand_as(wanted)
+    response = torch.ones_like(wanted[..., 0]).diag_embed()  # of the identity
     kernel, gain = _kernel(response), torch.ones_like(target)
     for _ in range(ROUNDS):
         change = transport(_shape(flat_spectrum(made()) - power), wanted)

@@ -252,8 +252,9 @@ class Journal:
         model, finished = self._learner.model.eval().cpu(), self.done == self._steps
         use_bf16(model, False)
         if finished and self._writes:
-            about = {**self.plan, "steps": self.done, "seconds": round(self.seconds)}
-            about["validation_psnr"] = self.history[-1].get("psnr")
+            last = self.history[-1]
+            about = {**self.plan, "steps": self.done, "seconds": round(last["seconds"])}
+            about["validation_psnr"] = last.get("psnr")
             about["versions"] = {name: version(name) for name in ("torch", "accelerate", "vbl")}
             save_weights(self.folder / "weights.safetensors", model, about)
         self._learner.accelerator.wait_for_everyone()
