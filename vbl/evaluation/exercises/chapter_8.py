@@ -159,6 +159,8 @@ QUESTIONS = {
         {
             "with the standard deviation for the mean absolute value": lambda: 65 * 0.01,
             "if the entries' variances are added": lambda: math.sqrt(65) * 0.01,
+            "if the negative entries are left out": lambda: 65 * 0.01 / math.sqrt(2 * math.pi),
+            "for one entry alone": lambda: 0.01 * math.sqrt(2 / math.pi),
         },
     ),
     "ex-photons": Question(
