@@ -21,6 +21,7 @@ from vbl.figures.noise_statistics import autocorrelation, noise_level_function
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 NOISE_COLOURS = "cividis"
 KERNEL_COLOURS = "magma"
+WIDE = 30  # largest over smallest size of a curve that is drawn on a logarithmic axis
 
 _STYLE = {
     "figure.dpi": 160,
@@ -241,9 +242,12 @@ def training_terms(
     panels, step = panels or per_pixel, [row["step"] for row in history]
     figure, axes = plt.subplots(1, len(panels) + 1, figsize=(7.6, 2.3), squeeze=False)
     for ax, ((title, label), terms) in zip(axes[0], panels.items(), strict=False):
-        for name, unit in terms.items():
-            ax.plot(step, [row["terms"][name] / unit for row in history], label=name)
-        ax.set_yscale("symlog", linthresh=1)  # first values are thousands of times the last
+        curves = {n: [row["terms"][n] / unit for row in history] for n, unit in terms.items()}
+        for name, values in curves.items():
+            ax.plot(step, values, label=name)
+        sizes = ([abs(value) for value in values] for values in curves.values())
+        if any(max(size) > WIDE * min(size) for size in sizes):
+            ax.set_yscale("symlog", linthresh=1)  # first values may be thousands of times the last
         ax.set(title=title, xlabel="step", ylabel=label)
         if len(terms) > 1:
             ax.legend(fontsize=7)
