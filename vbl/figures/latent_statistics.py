@@ -15,8 +15,6 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.linear_model import LinearRegression
-from sklearn.manifold import TSNE
 from torch import Tensor
 
 from vbl.images import Sample
@@ -40,6 +38,8 @@ def linear_r2(features: Float[Tensor, "b n"], target: Float[Tensor, " b"]) -> fl
     """
     if len(features) < 4:
         raise ValueError(f"features: expected at least four rows, got {len(features)}")
+    from sklearn.linear_model import LinearRegression  # takes seconds, and few pages need it
+
     half = len(features) // 2
     rows, values = features.double().cpu().numpy(), target.double().cpu().numpy()
     line = LinearRegression().fit(rows[:half], values[:half])
@@ -58,6 +58,8 @@ def neighbours(features: Float[Tensor, "b n"], *, perplexity: float = 30.0) -> F
     Raises:
         ValueError: When there are too few rows for the perplexity.
     """
+    from sklearn.manifold import TSNE  # likewise
+
     rows = features.double().cpu().numpy()
     if len(rows) <= perplexity:
         raise ValueError(f"perplexity: expected less than {len(rows)} rows, got {perplexity:g}")
