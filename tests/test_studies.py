@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from vbl.evaluation import load_result
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+from pareto import SIZES, variation  # noqa: E402
 from studies import STUDIES  # noqa: E402
 
 VARIATIONS = [(study, name) for study, (rows, _) in STUDIES.items() for name in rows]
@@ -29,3 +31,12 @@ def test_every_row_of_a_study_can_be_computed_again(study):
         pytest.skip("not computed yet")
     assert {row["variation"] for row in rows} <= STUDIES[study][0].keys()
     assert len({(row["variation"], row["seed"]) for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_candidate_has_the_size_it_is_called_by_and_takes_any_picture(name):
+    candidate = variation(name, 1)
+    model = candidate.recipe.model(candidate.preset.config)
+    millions = sum(weights.numel() for weights in model.parameters()) / 1e6
+    assert millions == pytest.approx(float(name.split()[-2]), rel=0.2)
+    assert model.mean(torch.rand(1, 3, 21, 34)).shape == (1, 3, 21, 34)

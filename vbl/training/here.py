@@ -51,7 +51,7 @@ def train_here(
     recipe = find_recipe(name)
     if is_static():
         short = replace(recipe.presets["quick"], steps=STATIC_STEPS)
-        pictures = open_set("free" if "free" in recipe.data else recipe.data[0])
+        pictures = open_set(recipe.data[-1])  # the last is always there
         few = pictures.only(pictures.names[:STATIC_PICTURES])
         with TemporaryDirectory() as place:
             return fit(recipe, preset=short, folder=f"{place}/run", data=few, device="cpu")
