@@ -17,7 +17,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -192,9 +192,13 @@ def _two(name: str, degraded: Path, clean: Path) -> Sample:
 
 
 def _draw(name: str, entry: Generated, number: int) -> Sample:
+    return Sample(f"{name}_{number:02d}", _drawn(name, entry.size, number).clone())
+
+
+@lru_cache(maxsize=64)  # drawing takes a second, and a training opens its pictures again
+def _drawn(name: str, size: tuple[int, int], number: int) -> Tensor:
     draw = dead_leaves if name == "dead_leaves" else text_page
-    generator = torch.Generator().manual_seed(number)
-    return Sample(f"{name}_{number:02d}", draw(entry.size, generator=generator))
+    return draw(size, generator=torch.Generator().manual_seed(number))
 
 
 def _photograph_path(picture: Photograph) -> Path:
