@@ -27,11 +27,13 @@ def choose_theme(page, theme):
     page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
 
 
-def open_page(browser, address, until="load"):
-    """Open a page without a network; until="domcontentloaded" does not wait for its formulas."""
+def open_page(browser, address, *, formulas=False):
+    """Open a page without a network, and unless they matter without the time for its formulas."""
     page = browser.new_context(viewport=DESK, offline=True).new_page()
     page.set_default_timeout(BUSY)
-    page.goto(address, wait_until=until)
+    if not formulas:
+        page.route("**/mathjax/**", lambda route: route.abort())
+    page.goto(address)
     return page
 
 

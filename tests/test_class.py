@@ -11,7 +11,7 @@ import classroom
 
 INSTRUCTORS = ROOT / "_build" / "notebooks" / "instructor"
 CHAPTERS = sorted(INSTRUCTORS.glob("[0-9]*.ipynb"))
-QUICK = ("01-what-a-picture-lost", "03-vdn")
+QUICK = ("03-vdn",)
 MISTAKEN = """
 from vbl.evaluation.exercises import QUESTIONS, Choice, Question
 

@@ -228,7 +228,7 @@ def test_a_quiz_answers_the_keyboard_with_an_explanation_of_each_option(browser)
     chapters = [path for path in PAGES if "vbl-quiz" in path.read_text("utf-8")]
     assert chapters == [path for path in PAGES if path.stem[:2].isdigit()]
     for chapter in chapters:
-        page = open_page(browser, chapter.as_uri(), "domcontentloaded")
+        page = open_page(browser, chapter.as_uri())
         assert page.locator(".vbl-quiz form legend").count() >= 5
         form = page.locator(".vbl-quiz form").first
         said = []
@@ -247,7 +247,7 @@ def test_a_quiz_answers_the_keyboard_with_an_explanation_of_each_option(browser)
 
 @pytest.mark.parametrize("name", ["ex-vote", "ex-vdn-likelihood", "ex-large-eps"])
 def test_a_number_is_judged_on_the_page_as_in_a_notebook(browser, name):
-    page = open_page(browser, (SITE / "03-vdn.html").as_uri(), "domcontentloaded")
+    page = open_page(browser, (SITE / "03-vdn.html").as_uri())
     form = page.locator(".vbl-answer", has_text=f'"{name}"').locator("form")
 
     def judged(text):
@@ -267,7 +267,7 @@ def test_a_number_is_judged_on_the_page_as_in_a_notebook(browser, name):
 
 def test_a_choice_is_judged_on_the_page_as_in_a_notebook(browser):
     first = SITE / "01-what-a-picture-lost.html"
-    page = open_page(browser, first.as_uri(), "domcontentloaded")
+    page = open_page(browser, first.as_uri())
     form = page.locator(".vbl-answer", has_text='"ex-median"').locator("form")
     for option in QUESTIONS["ex-median"].options:
         form.get_by_role("radio", name=option).check()

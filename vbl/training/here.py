@@ -52,7 +52,7 @@ def train_here(
     if is_static():
         short = replace(recipe.presets["quick"], steps=STATIC_STEPS)
         pictures = open_set(recipe.data[-1])  # the last is always there
-        few = pictures.only(pictures.names[:STATIC_PICTURES])
+        few = pictures[:STATIC_PICTURES]
         with TemporaryDirectory() as place:
             return fit(recipe, preset=short, folder=f"{place}/run", data=few, device="cpu")
     preset = "quick" if find_device(device).type == "cpu" else "gpu"
