@@ -1,4 +1,4 @@
-"""What two small networks answer while they learn: the films of chapters 4 and 8.
+"""What small networks answer while they learn: the films of chapters 4 and 8.
 
     python benchmarks/films.py [NAME ...]
 
@@ -94,7 +94,12 @@ def rows(images: Tensor) -> list:
     return [[" ".join(f"{v:.4f}" for v in row) for row in image[0].tolist()] for image in images]
 
 
-FILMS = {"virnet-denoise": map_and_psnr, "vbdeblur-text": kernels}
+# Film -> recipe, what is changed in its configuration, and what is looked at
+FILMS: dict[str, tuple[str, dict[str, Any], Callable[[], Callable]]] = {
+    "virnet-denoise": ("virnet-denoise", {}, map_and_psnr),
+    "virnet-denoise-flow": ("virnet-denoise", {"gradient": "flow"}, map_and_psnr),
+    "vbdeblur-text": ("vbdeblur-text", {}, kernels),
+}
 
 
 def main() -> None:
@@ -102,10 +107,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", default=list(FILMS))
     for name in parser.parse_args().names:
-        look, frames, preset = FILMS[name](), [], find_recipe(name).presets["quick"]
-        preset = replace(preset, steps=FRAMES[-1] + 1)
+        recipe, changes, film = FILMS[name]
+        look, frames, preset = film(), [], find_recipe(recipe).presets["quick"]
+        config = replace(preset.config, **changes)
+        preset = replace(preset, steps=FRAMES[-1] + 1, config=config)
         with tempfile.TemporaryDirectory() as folder, filmed(look, frames):
-            fit(name, preset=preset, folder=Path(folder) / "run", device="cpu")
+            fit(recipe, preset=preset, folder=Path(folder) / "run", device="cpu")
         result = {"truth": look.truth, "frames": frames}
         save_result(f"film-{name}", result, command=f"python benchmarks/films.py {name}")
 

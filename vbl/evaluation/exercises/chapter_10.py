@@ -14,16 +14,25 @@ from vbl.evaluation.exercises.question import Choice, Design, Question
 from vbl.images import photo, text_page
 from vbl.models import load
 
+Z = (0.6744898, 1.6448536)  # half widths of the intervals of 50 and 90 % of a normal density
 
-def _covered(ratio: float) -> list[float]:
+
+def _covered(ratio: float, half_widths: tuple[float, ...] = Z) -> list[float]:
     """Coverage of the intervals of 50 and 90 % whose width is off by a ratio."""
-    return [math.erf(ratio * z / math.sqrt(2)) for z in (0.6744898, 1.6448536)]
+    return [math.erf(ratio * z / math.sqrt(2)) for z in half_widths]
 
 
-def bound_of_scores(scores: Tensor, level: float, *, further: int = 1) -> Tensor:
-    """The ⌈(n + further) level⌉-th smallest score."""
-    rank = math.ceil((len(scores) + further) * level - 1e-9)
-    return scores.sort().values[rank - 1]
+def bound_of_scores(
+    scores: Tensor,
+    level: float,
+    *,
+    further: int = 1,
+    rounded: Callable[[float], int] = math.ceil,
+    first: int = 1,
+) -> Tensor:
+    """The ⌈(n + further) level⌉-th smallest score, and with a mistake if an option is changed."""
+    rank = rounded((len(scores) + further) * level - 1e-9)
+    return scores.sort().values[min(rank - first, len(scores) - 1)]
 
 
 def _interpolated(scores: Tensor, level: float) -> Tensor:
@@ -38,6 +47,9 @@ def _scores() -> Iterator[tuple[Tensor, float]]:
     yield torch.rand(30, generator=seeded(1)), 0.9
     yield torch.randn(99, generator=seeded(2)).abs(), 0.8
     yield torch.arange(1.0, 20.0), 0.95
+    yield torch.rand(38, generator=seeded(3)), 0.9
+    yield torch.rand(13, generator=seeded(4)), 0.85
+    yield torch.rand(27, generator=seeded(5)), 0.9
 
 
 @cache
@@ -110,6 +122,10 @@ QUESTIONS = {
             "for a width that is twice too small": partial(_covered, 0.5),
             "if the variance is twice too large, not the width": partial(_covered, math.sqrt(2)),
             "if the width is right": partial(_covered, 1.0),
+            "if only the upper tail is cut off; the interval has two ends": lambda: [
+                (1 + covered) / 2 for covered in _covered(2.0)
+            ],
+            "with the one-sided quantiles of 50 and 90 %": partial(_covered, 2.0, (0.0, 1.2815516)),
         },
     ),
     "ex-promise.1": Question(
@@ -117,6 +133,7 @@ QUESTIONS = {
         lambda: 19.0,
         {
             "if the new picture is not counted among the n + 1": lambda: 20.0,
+            "if n is taken for n + 1; then any number would do": lambda: 1.0,
             "for 90 %": lambda: 9.0,
             "for 99 %": lambda: 99.0,
         },
@@ -135,6 +152,15 @@ QUESTIONS = {
         bound_of_scores,
         {
             "if n is taken for n + 1": partial(bound_of_scores, further=0),
+            "if the rank is rounded down; the promise needs the next one up": partial(
+                bound_of_scores, rounded=math.floor
+            ),
+            "if the rank is rounded to the nearest; the promise needs the next one up": partial(
+                bound_of_scores, rounded=round
+            ),
+            "if the rank is taken for an index, which counts from zero": partial(
+                bound_of_scores, first=0
+            ),
             "of a quantile that interpolates between scores": _interpolated,
             "if the smallest scores are counted from above": _upside_down,
         },
@@ -146,6 +172,10 @@ QUESTIONS = {
         _best_gain,
         {
             "with the difference the other way round": lambda: -_best_gain(),
+            "with a Laplace density of the same variance": lambda: _gain(
+                _errors().square().mean().div(2).sqrt().item(),
+                _errors().square().mean().sqrt().item(),
+            ),
             "with the standard deviation for Laplace's scale": lambda: _gain(
                 _errors().square().mean().sqrt().item(), _errors().square().mean().sqrt().item()
             ),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from vbl.degradations import awgn, camera, correlated
 from vbl.evaluation.exercises.material import seeded
 from vbl.evaluation.exercises.question import Choice, Design, Question
-from vbl.images import photo
+from vbl.images import photo, text_page
 from vbl.images.piles import quiet_noise
 
 NAMES = ("astronaut", "coffee", "flower", "rocket")
@@ -46,19 +47,32 @@ def _at_night() -> dict[str, float]:
     noise = torch.cat([pair.y - pair.x for pair in pairs])
     pictures = torch.cat([pair.y for pair in pairs])
     quiet, _ = quiet_noise([pair.y for pair in pairs])
-    return {"true": noise.std().item(), "quiet": quiet, "pictures": pictures.std().item()}
+    scenes = torch.cat([_middle(name) for name in NAMES])
+    found = {"true": noise, "pictures": pictures, "from the scene": pictures - scenes}
+    return {"quiet": quiet} | {name: values.std().item() for name, values in found.items()}
 
 
 def _cases() -> Iterable[tuple[Tensor, Tensor, Tensor, float]]:
     """Noisy pictures, clean ones of other scenes, a noise for these, and the factor it lacks."""
     noisy = torch.cat([_middle(name) for name in NAMES[:2]])
     clean = torch.cat([_middle(name) for name in NAMES[2:]])
-    for i, (make, std, factor) in enumerate(
-        ((awgn, 12 / 255, 2.0), (correlated, 25 / 255, 1.5), (awgn, 30 / 255, 0.7))
-    ):
-        y = make(noisy, std, generator=seeded(i)).y
-        noise = make(clean, std / factor, generator=seeded(10 + i)).y - clean
-        yield y, clean, noise, factor
+    page = text_page((256, 256), generator=seeded()).expand(-1, 3, -1, -1)
+    printed = torch.cat([page, noisy[:1]])
+    lawn = photo("grass").expand(-1, 3, -1, -1)
+    piles = [(noisy, clean)] * 3 + [
+        (printed, clean),
+        (lawn[..., :256, :256], lawn[..., 256:, 256:]),
+    ]
+    kinds = [
+        (awgn, 12, 2.0),
+        (correlated, 25, 1.5),
+        (awgn, 30, 0.7),
+        (awgn, 12, 1.5),
+        (awgn, 15, 2.0),
+    ]
+    for i, ((y, x), (make, std, factor)) in enumerate(zip(piles, kinds, strict=True)):
+        noise = make(x, std / 255 / factor, generator=seeded(10 + i)).y - x
+        yield make(y, std / 255, generator=seeded(i)).y, x, noise, factor
 
 
 def _off(strength: Callable[[Tensor, Tensor, Tensor], float]) -> list[float]:
@@ -67,16 +81,20 @@ def _off(strength: Callable[[Tensor, Tensor, Tensor], float]) -> list[float]:
     return [float(ratio > 1.25) - (ratio < 0.8) for ratio in ratios]
 
 
-def fine(images: Tensor) -> Tensor:
+def _median(differences: Tensor) -> Tensor:
+    return differences.abs().median()
+
+
+def fine(images: Tensor, middle: Callable[[Tensor], Tensor] = _median) -> Tensor:
     """Median of the absolute differences along both diagonals of 2 x 2 pixels."""
     a, b, c, d = (images[..., i::2, j::2] for i in (0, 1) for j in (0, 1))
-    return (a - b - c + d).abs().median()
+    return middle(a - b - c + d)
 
 
-def strength(noisy: Tensor, clean: Tensor, noise: Tensor) -> float:
+def strength(noisy: Tensor, clean: Tensor, noise: Tensor, **options: Any) -> float:
     """The factor at which noise on clean pictures is as strong as that of noisy ones."""
-    wanted = fine(noisy).square() - fine(clean).square()
-    return (wanted / fine(noise).square()).sqrt().item()
+    wanted = fine(noisy, **options).square() - fine(clean, **options).square()
+    return (wanted.clamp_min(0) / fine(noise, **options).square()).sqrt().item()
 
 
 QUESTIONS = {
@@ -87,6 +105,7 @@ QUESTIONS = {
             "if the noise of the mean is not subtracted": lambda: _split_psnr(40, 100, 8, 0),
             "if it is added": lambda: _split_psnr(40, 100, 8, -1),
             "with sixteen exposures in the mean": lambda: _split_psnr(40, 100, 16),
+            "if 255² is left out": lambda: _split_psnr(40, 100, 8) - 20 * math.log10(255),
         },
     ),
     "ex-split.2": Choice(
@@ -106,6 +125,9 @@ QUESTIONS = {
             "if neighbours are taken for independent": lambda: math.ceil(
                 0.5 / 0.02**2 / 0.01 / 10_000
             ),
+            "if the 2 of 1/√(2n) is forgotten, or if one value in four counts": lambda: math.ceil(
+                2 / 0.02**2 / 0.01 / 10_000
+            ),
             "for an error of 2 % of the variance": lambda: math.ceil(
                 2 * 2 / 0.02**2 / 0.01 / 10_000
             ),
@@ -117,6 +139,9 @@ QUESTIONS = {
         lambda: _at_night()["quiet"] / _at_night()["true"],
         {
             "with the two exchanged": lambda: _at_night()["true"] / _at_night()["quiet"],
+            "if the noise is measured from the scene, not from the camera's `pair.x`": lambda: (
+                _at_night()["quiet"] / _at_night()["from the scene"]
+            ),
             "if the pictures are taken for the noise": lambda: (
                 _at_night()["quiet"] / _at_night()["pictures"]
             ),
@@ -130,6 +155,10 @@ QUESTIONS = {
         {
             "if the noise of the mean is not subtracted": lambda r, o: (
                 (r - o.mean(0, keepdim=True)).square().mean()
+            ),
+            "with `correction=0`, by which few exposures vary too little": lambda r, o: (
+                (r - o.mean(0, keepdim=True)).square().mean()
+                - o.var(0, correction=0).mean() / len(o)
             ),
             "if the variance of an exposure is subtracted, not that of their mean": lambda r, o: (
                 (r - o.mean(0, keepdim=True)).square().mean() - o.var(0).mean()
@@ -148,6 +177,15 @@ QUESTIONS = {
             "with the standard deviations of whole pictures": lambda noisy, clean, noise: (
                 noisy.std() / (clean + noise).std()
             ).item(),
+            "if it is turned round; the noise is multiplied by it": lambda noisy, clean, noise: (
+                1 / strength(noisy, clean, noise)
+            ),
+            "if the fine detail of the clean pictures is not subtracted": lambda noisy, _, noise: (
+                fine(noisy) / fine(noise)
+            ).item(),
+            "with means of squares, in which edges count, and not medians": lambda *given: strength(
+                *given, middle=lambda d: d.square().mean().sqrt()
+            ),
             "if variances are compared, and not their roots": lambda noisy, clean, noise: (
                 strength(noisy, clean, noise) ** 2
             ),

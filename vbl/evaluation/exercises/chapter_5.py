@@ -56,15 +56,17 @@ def kernel_of_three(
     correlation: bool = True,
     inverse: bool = True,
     normalised: bool = True,
+    lean: int = 1,
+    half: float = 0.5,
 ) -> Tensor:
-    """The Gaussian kernel (size, size), and with a mistake if one of the last four is changed."""
-    covariance = rho * math.sqrt(lambda1_sq * lambda2_sq) if correlation else rho
+    """The Gaussian kernel (size, size), and with a mistake if one of the last six is changed."""
+    covariance = lean * rho * (math.sqrt(lambda1_sq * lambda2_sq) if correlation else 1)
     sigma = torch.tensor([[lambda1_sq, covariance], [covariance, lambda2_sq]]).double()
     t = torch.arange(size).double() - size // 2
     down, right = torch.meshgrid(t, t, indexing="ij")
     r = torch.stack([down, right] if exchanged else [right, down], -1)
     form = torch.einsum("hwi,ij,hwj->hw", r, sigma.inverse() if inverse else sigma, r)
-    kernel = torch.exp(-form / 2)
+    kernel = torch.exp(-half * form)
     return kernel / kernel.sum() if normalised else kernel
 
 
@@ -106,6 +108,7 @@ QUESTIONS = {
         lambda: 0.5**2 * 4 * 50,
         {
             "with the accuracy of λ² for that of λ": lambda: 0.5**2 * 50,
+            "with 1/κ for the scatter of λ²; it is the root of that": lambda: 0.5**2 * 50**2,
             "if the scatter fell with n and not with its root": lambda: 0.5 * 2 * math.sqrt(50),
         },
         tolerance=0.06,
@@ -116,6 +119,8 @@ QUESTIONS = {
         {
             "if widths add under convolution; variances do": lambda: 0.05 * SCALE / math.sqrt(12),
             "with 5 % of the variance": lambda: _unseen(1.05),
+            "in sides of a block, not in pixels": lambda: _unseen(1.05**2) / SCALE,
+            "of the block's own standard deviation": lambda: SCALE / math.sqrt(12),
             "if the variance is given for the width": lambda: _unseen(1.05**2) ** 2,
         },
         tolerance=0.05,
@@ -127,6 +132,9 @@ QUESTIONS = {
             "with the mean of the widths": lambda: _compromise(lambda v: v.sqrt().mean()),
             "with the geometric mean": lambda: _compromise(lambda v: v.log().mean().div(2).exp()),
             "if the variance is given for the width": lambda: _compromise(lambda v: v.mean()),
+            "with the harmonic mean, which the squared error of λ⁻² has": lambda: _compromise(
+                lambda v: v.reciprocal().mean().rsqrt()
+            ),
         },
         tolerance=0.02,
     ),
@@ -146,6 +154,7 @@ QUESTIONS = {
             "with the kernel's largest entry, 1/(2πλ²)": lambda: 1 / (2 * math.pi * 2**2),
             "along one axis only": lambda: 1 / (2 * math.sqrt(math.pi) * 2),
             "if the entries are not squared": lambda: 1.0,
+            "with ε₀² before it": lambda: 1e-5 * _kernel(2.0, 2.0).square().sum(),
         },
         tolerance=0.02,
     ),
@@ -171,6 +180,8 @@ QUESTIONS = {
             ),
             "with Σ where its inverse belongs": partial(kernel_of_three, inverse=False),
             "if the entries do not sum to one": partial(kernel_of_three, normalised=False),
+            "if a positive ρ leans to the upper right": partial(kernel_of_three, lean=-1),
+            "without the ½ in the exponent": partial(kernel_of_three, half=1.0),
         },
         tries=_three_numbers,
         tolerance=1e-3,

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from vbl.degradations import awgn
 from vbl.evaluation.exercises.material import seeded
-from vbl.evaluation.exercises.question import Design, Question, UnusableAnswer
+from vbl.evaluation.exercises.question import Design, Question, UnusableAnswer, as_numbers
 from vbl.evaluation.metrics import psnr
 from vbl.evaluation.side_by_side import damaged, left_over, travelled
 from vbl.images import photo
@@ -37,7 +37,9 @@ def _signs(damage: str) -> dict[str, float]:
     pair = damaged(damage, _scene("coffee"))
     with torch.inference_mode():
         made = travelled(find_method("virnet-denoise", torch.device("cpu")), pair)
-    return left_over(pair.y, made) | {"noise": left_over(pair.y - pair.x, _nothing(made))["alike"]}
+    others = {"noise": pair.y - pair.x, "error": made.restored.image - pair.x}
+    alike = {name: left_over(v, _nothing(made))["alike"] for name, v in others.items()}
+    return left_over(pair.y, made) | alike
 
 
 def _nothing(made):
@@ -45,11 +47,11 @@ def _nothing(made):
 
 
 @cache
-def _grey(model: str) -> float:
-    """PSNR of a grey picture with noise of 40, the same in three channels."""
-    x = photo("camera")[..., 60:252, 180:372]
-    generator = seeded()
-    y, x = (v.expand(-1, 3, -1, -1) for v in (awgn(x, 40 / 255, generator=generator).y, x))
+def _grey(model: str, same: bool = True) -> float:
+    """PSNR of a grey picture with noise of 40, the same in three channels or not."""
+    grey = photo("camera")[..., 60:252, 180:372]
+    x = grey.expand(-1, 3, -1, -1)
+    y = awgn(grey if same else x, 40 / 255, generator=seeded()).y.expand(-1, 3, -1, -1)
     if model == "given":
         return psnr(y, x).item()
     with torch.inference_mode():
@@ -69,7 +71,7 @@ def _found(place_of: Callable[[Tensor], int]) -> list[float]:
     """The share of the pictures of each damage that are recognised."""
     right = dict.fromkeys(NAMED, 0)
     for damage, y in _cases():
-        place = float(place_of(y.clone()))
+        place = as_numbers(place_of(y.clone())).item()
         if place not in range(len(NAMED)):
             raise UnusableAnswer(f"expected an index from 0 to {len(NAMED) - 1}, got {place}")
         right[damage] += NAMED[int(place)] == damage
@@ -129,6 +131,9 @@ QUESTIONS = {
         {
             "for white noise": lambda: _signs("white")["alike"],
             "for the noise itself, which nobody has": lambda: _signs("grain")["noise"],
+            "of what is wrong with the restoration, which needs the truth": lambda: _signs("grain")[
+                "error"
+            ],
             "if the ratio is given": lambda: _signs("grain")["ratio"],
         },
         tolerance=0.02,
@@ -138,6 +143,12 @@ QUESTIONS = {
         lambda: _grey("virnet-photo") - _grey("virnet-denoise"),
         {
             "compared with the noisy picture": lambda: _grey("virnet-photo") - _grey("given"),
+            "with the difference the other way round": lambda: (
+                _grey("virnet-denoise") - _grey("virnet-photo")
+            ),
+            "if the noise is drawn for each channel; here it is the same in all three": lambda: (
+                _grey("virnet-photo", same=False) - _grey("virnet-denoise", same=False)
+            ),
             "with virnet-denoise-real": lambda: (
                 _grey("virnet-denoise-real") - _grey("virnet-denoise")
             ),

@@ -133,7 +133,9 @@ class Design:
         likely = min(apart, key=apart.__getitem__)
         if apart[likely] <= 0.01:
             return Verdict(False, f"Not yet. This is what comes out {likely}.")
-        return Verdict(False, f"Not yet. {met.sum()} of {met.numel()} demands are met.")
+        unmet = [f"{i + 1} ({scores[0][i]:.3g})" for i in range(met.numel()) if not met[i]]
+        missed = f"missed, with what was measured: {', '.join(unmet)}"
+        return Verdict(False, f"Not yet. {met.sum()} of {met.numel()} demands are met; {missed}.")
 
     def solution(self) -> Callable[..., Any]:
         """A right answer."""

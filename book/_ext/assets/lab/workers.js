@@ -42,7 +42,7 @@ const vblLab = (() => {
   function startPool() {
     if (!globalThis.WebAssembly?.validate(binary))
       throw new Error("This browser has no WebAssembly with SIMD, which the laboratory computes with. "
-        + "Browsers since 2021 have it (Chrome 91, Firefox 89, Safari 16.4); the figures of the chapters work in any.");
+        + "Chrome has it since version 91, Firefox since 89, Safari since 16.4; the figures of the chapters work in any.");
     const address = URL.createObjectURL(
       new Blob([`${vblEngine}\n(${work})()`], { type: "text/javascript" }));
     const waiting = [], count = Math.min(Math.max(navigator.hardwareConcurrency || 1, 1), 8);
