@@ -5,15 +5,7 @@ the images' device) and returns a `Degraded`. Noise is not clipped, except where
 format clips (`jpeg`, `camera`). Noise levels are standard deviations in the images' units: 25/255.
 """
 
-from vbl.degradations.blur import (
-    blind_sr,
-    blurred,
-    printed,
-    rough_sr,
-    round_sr,
-    shaken,
-    turned_sr,
-)
+from vbl.degradations.blur import blind_sr, blurred, printed, rough_sr, round_sr, shaken, turned_sr
 from vbl.degradations.camera import camera, photographed
 from vbl.degradations.degraded import Degrade, Degraded, Level, unchecked
 from vbl.degradations.everyday import everyday, recoloured, smoothed_noise

@@ -21,10 +21,7 @@ def add_white_noise(
 
 
 def awgn(
-    x: Float[Tensor, "b c h w"],
-    std: Level = 25 / 255,
-    *,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], std: Level = 25 / 255, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """Additive white Gaussian noise: y = x + std · n, the same level at every pixel.
 
@@ -103,10 +100,7 @@ def poisson_gaussian(
 
 
 def correlated(
-    x: Float[Tensor, "b c h w"],
-    std: Level = 25 / 255,
-    *,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], std: Level = 25 / 255, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """Correlated Gaussian noise: white noise through a 3 x 3 binomial filter.
 
@@ -132,10 +126,7 @@ def correlated(
 
 
 def grain(
-    x: Float[Tensor, "b c h w"],
-    std: float = 20 / 255,
-    *,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], std: float = 20 / 255, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """Signal-dependent correlated noise, as film grain, of standard deviation std (½ + x).
 

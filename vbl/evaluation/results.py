@@ -83,10 +83,7 @@ def own_folder() -> Path:
 
 
 def provenance(
-    *,
-    scale: str | None = None,
-    device: str | torch.device = "cpu",
-    command: str | None = None,
+    *, scale: str | None = None, device: str | torch.device = "cpu", command: str | None = None
 ) -> dict[str, Any]:
     """How a result was computed: command, versions, date, class of the machine, scale.
 

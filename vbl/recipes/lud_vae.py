@@ -12,14 +12,7 @@ from torch import Tensor
 from vbl.degradations import Degrade, Degraded, awgn, grain, rough_sr
 from vbl.degradations.operators import bicubic_downsample
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, open_folder, pack, random_crops
-from vbl.models import (
-    LUDVAE,
-    LUDVAENeighbours,
-    load,
-    lud_vae,
-    lud_vae_neighbours,
-    supervised,
-)
+from vbl.models import LUDVAE, LUDVAENeighbours, load, lud_vae, lud_vae_neighbours, supervised
 from vbl.recipes.denoising import RESTORER_CLIP, UNET
 from vbl.recipes.recipe import Preset, Recipe, presets
 
