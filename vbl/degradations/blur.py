@@ -142,9 +142,6 @@ def round_sr(
         std: Noise level.
         size: Side of the kernel in pixels.
         sampling: As in `blind_sr`.
-
-    Raises:
-        ValueError: As `blind_sr`.
     """
     check_images(x)
     width_sq = x.new_full((1,), var)
@@ -163,9 +160,6 @@ def turned_sr(
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
-
-    Raises:
-        ValueError: As `blind_sr`.
     """
     check_images(x)
     u = torch.rand(3, len(x), generator=generator, device=x.device)
@@ -188,9 +182,6 @@ def rough_sr(
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         std: Level of the grain, as in `grain`.
-
-    Raises:
-        ValueError: As `blind_sr`.
     """
     small = round_sr(x, scale, 4.0, 0.0).y.clamp(0, 1)
     return Degraded(grain(small, std, generator=generator).y, x, scale=scale)

@@ -29,9 +29,6 @@ def awgn(
 
     Args:
         std: Noise level: one for all images, one for each, or a range to draw from.
-
-    Raises:
-        ValueError: If a level is negative or their number does not fit.
     """
     check_images(x)
     y, var = add_white_noise(x, std, generator)
@@ -109,9 +106,6 @@ def correlated(
 
     Args:
         std: Noise level, as in `awgn`.
-
-    Raises:
-        ValueError: As `awgn`.
     """
     check_images(x)
     level = one_per_image(std, x, generator).view(-1, 1, 1, 1)
@@ -134,9 +128,6 @@ def grain(
 
     Args:
         std: Level at x = ½.
-
-    Raises:
-        ValueError: As `awgn`.
     """
     check_images(x)
     noise = correlated(torch.zeros_like(x), 1.0, generator=generator).y
