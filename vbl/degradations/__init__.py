@@ -16,7 +16,6 @@ from vbl.degradations.jpeg import jpeg, jpeg_luma
 from vbl.degradations.kernels import (
     defocus_kernel,
     gaussian_kernel,
-    kernel_parameters,
     motion_kernel,
     random_gaussian_parameters,
     rotated_parameters,
