@@ -71,10 +71,10 @@ def printed(
 ) -> Degraded:
     """Text pages in random colours of ink and paper, with camera shake or defocus, and noise.
 
+    `size` and `std` are as in `shaken`.
+
     Args:
         x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels equal.
-        size: As in `shaken`.
-        std: As in `shaken`.
     """
     check_images(x)
     u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
