@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from variation import Variation, some_of_cbsd68
 
 from vbl.degradations import Degrade, Degraded, awgn, grain, jpeg, rough_sr
+from vbl.degradations.operators import bicubic_downsample
 from vbl.evaluation import evaluate, psnr
 from vbl.figures import autocorrelation, histogram_kl, middles, mmd, noise_level_function
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, pack, random_crops
@@ -27,7 +28,6 @@ from vbl.recipes.lud_vae import (
     noisy_pixels,
     small_pairs,
     translated,
-    translated_small,
     unpaired,
 )
 from vbl.recipes.vdir import CLIP, RIR
@@ -233,6 +233,15 @@ def photograph_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> 
 def white(x: Tensor, *, level: tuple[float, float], generator: torch.Generator | None = None):
     """What one assumes who knows nothing."""
     return awgn(x, level, generator=generator)
+
+
+def translated_small(
+    x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
+) -> Degraded:
+    """Images, and small images: bicubic downsampling, then the degradation of a LUD-VAE."""
+    small = bicubic_downsample(x, 4).clamp(0, 1)
+    made = translated(small, by=by, pair=pair, generator=generator)
+    return Degraded(made.y, x, scale=4)
 
 
 def enlarger(degrade: Degrade) -> Variation:

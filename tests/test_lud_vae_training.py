@@ -14,7 +14,6 @@ from vbl.models import load_weights, save_weights
 from vbl.models.lud_vae import LUDVAE, Config
 from vbl.recipes import Preset, find_recipe
 from vbl.recipes.lud_vae import (
-    grainy_unpaired,
     held_out_photographs,
     learn_noise_of,
     noisy_photographs,
@@ -23,7 +22,6 @@ from vbl.recipes.lud_vae import (
     small_pairs,
     small_unpaired,
     translated,
-    translated_small,
     unpaired,
 )
 from vbl.training import Learner
@@ -34,7 +32,7 @@ TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 
 def test_weights_survive_the_way_to_a_file_and_back(tmp_path):
     model, x = LUDVAE(TINY), torch.rand(4, 3, 8, 8)
-    model(grainy_unpaired(x))
+    model(unpaired(x, grain))
     save_weights(tmp_path / "a.safetensors", model, {})
     loaded = load_weights(tmp_path / "a.safetensors")
     assert loaded.config == model.config and loaded.batches == 1
@@ -49,7 +47,7 @@ def test_a_run_in_two_parts_is_annealed_as_the_run_in_one():
         plan, accelerator = {"seed": 0, "bf16": False}, _accelerator("cpu")
         return Learner(recipe, preset, plan, accelerator)
 
-    batches = [grainy_unpaired(torch.rand(4, 3, 8, 8), generator=seeded(n)) for n in range(4)]
+    batches = [unpaired(torch.rand(4, 3, 8, 8), grain, generator=seeded(n)) for n in range(4)]
     one, first, second = learner(), learner(), learner()
     for step, batch in enumerate(batches):
         one.update(step, batch)
@@ -100,8 +98,6 @@ def test_a_translation_trains_others(monkeypatch):
     made = translated(x, by="any", pair="added", generator=seeded())
     assert torch.equal(made.x, x)
     assert torch.equal(made.y, model.translate(x, pair="added", generator=seeded()).y)
-    small = translated_small(x, by="any", generator=seeded())
-    assert small.x.shape == x.shape and small.y.shape == (2, 3, 8, 8) and small.scale == 4
 
 
 def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):

@@ -43,11 +43,6 @@ def halves(x: Tensor) -> tuple[Tensor, ...]:
     return x.chunk(2)
 
 
-def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """`unpaired` with `grain`."""
-    return unpaired(x, grain, generator=generator)
-
-
 # Photographs
 
 
@@ -152,15 +147,6 @@ def translated(
     return translator(by, x.device).translate(x, pair=pair, generator=generator)
 
 
-def translated_small(
-    x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
-) -> Degraded:
-    """Images, and small images: bicubic downsampling, then the degradation of a LUD-VAE."""
-    small = bicubic_downsample(x, SCALE).clamp(0, 1)
-    made = translated(small, by=by, pair=pair, generator=generator)
-    return Degraded(made.y, x, scale=SCALE)
-
-
 # Levels at a quarter, half and full resolution can be trained on a CPU. h adds less noise than in
 # the paper, where the noise to hide is stronger.
 SMALL = {"prior": "scale", "std_x": 30 / 255, "std_y": 15 / 255, "factors": (4, 2, 1)}
@@ -218,7 +204,7 @@ LUD_VAE_CORRELATED = Recipe(
     name="lud-vae-correlated",
     about="LUD-VAE for a grain it never sees beside the clean picture",
     model=LUDVAENeighbours,
-    degrade=grainy_unpaired,
+    degrade=partial(unpaired, degrade=grain),
     validate=grain,
     scores=GRAIN,
     presets=_presets(6000, ships=ALIKE, schedule={"batch": 16, "lr": 2e-3}, config=KNOWS),
