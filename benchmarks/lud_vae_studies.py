@@ -25,7 +25,8 @@ from vbl.recipes.lud_vae import (
     SMALL,
     held_out,
     held_out_photographs,
-    noisy_pixels,
+    noisy_photographs,
+    packed,
     small_pairs,
     translated,
     unpaired,
@@ -206,9 +207,10 @@ def restored(
         return Degraded(y, load(by).restore(y).image)
 
 
-def noisy_photographs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+def photograph_crops(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """Crops of noisy photographs, as many as there are images."""
-    crops = random_crops(noisy_pixels(x.device), x.shape[-1], len(x), generator=generator)
+    pixels = packed(noisy_photographs, x.device)
+    crops = random_crops(pixels, x.shape[-1], len(x), generator=generator)
     return Degraded(crops, crops)
 
 
@@ -271,7 +273,7 @@ def _kinds(subject: str, by: str, level, noisy: Degrade, pairs: Degrade) -> Mapp
 
 PAIRS: dict[str, Variation] = {
     **_kinds("grain", "lud-vae-correlated", WHITE, grain, grain),
-    **_kinds("photographs", "lud-vae-real", FAINT_WHITE, noisy_photographs, photograph_pairs),
+    **_kinds("photographs", "lud-vae-real", FAINT_WHITE, photograph_crops, photograph_pairs),
     "small, cubic": enlarger(_cubic),
     "small, C2N": enlarger(partial(translated_small, by="lud-vae-small")),
     "small, added": enlarger(partial(translated_small, by="lud-vae-small", pair="added")),

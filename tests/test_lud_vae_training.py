@@ -14,11 +14,11 @@ from vbl.models import load_weights, save_weights
 from vbl.models.lud_vae import LUDVAE, Config
 from vbl.recipes import Preset, find_recipe
 from vbl.recipes.lud_vae import (
+    beside_pile,
     held_out_photographs,
     learn_noise_of,
     noisy_photographs,
-    noisy_pixels,
-    photographs_unpaired,
+    packed,
     small_pairs,
     small_unpaired,
     translated,
@@ -112,9 +112,10 @@ def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):
     scenes = [{name.rpartition("_")[0] for name in part.names} for part in (noisy, held_out)]
     assert not scenes[0] & scenes[1] and len(scenes[1]) == 3
     assert all(torch.equal(s.image, pictures[s.name]) and s.degraded is None for s in noisy)
-    noisy_pixels.cache_clear()
-    batch = photographs_unpaired(torch.rand(4, 3, 16, 16), generator=seeded())
-    noisy_pixels.cache_clear()
+    packed.cache_clear()
+    x = torch.rand(4, 3, 16, 16)
+    batch = beside_pile(x, pile=noisy_photographs, generator=seeded())
+    packed.cache_clear()
     assert batch.x.shape == batch.y.shape == (2, 3, 16, 16)
     values = {round(v * 40) for crop in batch.y for v in crop.unique().tolist()}
     assert values <= {i for i, name in enumerate(names) if name in noisy}
