@@ -21,7 +21,7 @@ from vbl.evaluation import evaluate, load_result, save_result
 from vbl.images import open_dataset
 from vbl.models import load
 from vbl.recipes import find_recipe
-from vbl.recipes.lud_vae import noisy_photographs, photographs_unpaired, translated
+from vbl.recipes.lud_vae import beside_pile, noisy_photographs, translated
 from vbl.training import fit
 
 BESIDE = ("vdn-denoise", "virnet-denoise-real", "virnet-photo", "lud-vae-real-denoiser")
@@ -31,7 +31,8 @@ def without_camera(camera: str, runs: Path, seed: int) -> nn.Module:
     """The denoiser of a LUD-VAE, neither of which has seen a camera."""
     options = {"preset": "ship", "seed": seed, "device": "cpu", "resume": True}
     recipe = find_recipe("lud-vae-real")
-    recipe = replace(recipe, degrade=partial(photographs_unpaired, without=camera))
+    pile = partial(noisy_photographs, camera)
+    recipe = replace(recipe, degrade=partial(beside_pile, pile=pile))
     folder = runs / f"{camera or 'none'}-{seed}"
     learned = fit(recipe, folder=folder / "lud-vae", **options)
     made = partial(translated, by=str(learned.folder / "weights.safetensors"), pair="added")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from variation import Variation, some_of_cbsd68
 
 from vbl.degradations import Degrade, Degraded, awgn, grain, jpeg, rough_sr
+from vbl.degradations.operators import bicubic_downsample
 from vbl.evaluation import evaluate, psnr
 from vbl.figures import autocorrelation, histogram_kl, middles, mmd, noise_level_function
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, pack, random_crops
@@ -24,10 +25,10 @@ from vbl.recipes.lud_vae import (
     SMALL,
     held_out,
     held_out_photographs,
-    noisy_pixels,
+    noisy_photographs,
+    packed,
     small_pairs,
     translated,
-    translated_small,
     unpaired,
 )
 from vbl.recipes.vdir import CLIP, RIR
@@ -206,9 +207,10 @@ def restored(
         return Degraded(y, load(by).restore(y).image)
 
 
-def noisy_photographs(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+def photograph_crops(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """Crops of noisy photographs, as many as there are images."""
-    crops = random_crops(noisy_pixels(x.device), x.shape[-1], len(x), generator=generator)
+    pixels = packed(noisy_photographs, x.device)
+    crops = random_crops(pixels, x.shape[-1], len(x), generator=generator)
     return Degraded(crops, crops)
 
 
@@ -233,6 +235,15 @@ def photograph_pairs(x: Tensor, *, generator: torch.Generator | None = None) -> 
 def white(x: Tensor, *, level: tuple[float, float], generator: torch.Generator | None = None):
     """What one assumes who knows nothing."""
     return awgn(x, level, generator=generator)
+
+
+def translated_small(
+    x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
+) -> Degraded:
+    """Images, and small images: bicubic downsampling, then the degradation of a LUD-VAE."""
+    small = bicubic_downsample(x, 4).clamp(0, 1)
+    made = translated(small, by=by, pair=pair, generator=generator)
+    return Degraded(made.y, x, scale=4)
 
 
 def enlarger(degrade: Degrade) -> Variation:
@@ -262,7 +273,7 @@ def _kinds(subject: str, by: str, level, noisy: Degrade, pairs: Degrade) -> Mapp
 
 PAIRS: dict[str, Variation] = {
     **_kinds("grain", "lud-vae-correlated", WHITE, grain, grain),
-    **_kinds("photographs", "lud-vae-real", FAINT_WHITE, noisy_photographs, photograph_pairs),
+    **_kinds("photographs", "lud-vae-real", FAINT_WHITE, photograph_crops, photograph_pairs),
     "small, cubic": enlarger(_cubic),
     "small, C2N": enlarger(partial(translated_small, by="lud-vae-small")),
     "small, added": enlarger(partial(translated_small, by="lud-vae-small", pair="added")),

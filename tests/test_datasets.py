@@ -210,10 +210,11 @@ def test_a_missing_data_folder_or_set_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("VBL_DATA", str(tmp_path / "absent"))
     with pytest.raises(DataUnavailable, match=r"set5: the data folder .*absent does not exist"):
         open_dataset("set5")
+    monkeypatch.setenv("VBL_DATA", str(tmp_path))
     with pytest.raises(
         DataUnavailable, match=r"Set5 does not exist; .*https://github\.com/zsyOAOA"
     ):
-        open_dataset("set5", root=tmp_path)
+        open_dataset("set5")
 
 
 @pytest.fixture
@@ -232,11 +233,12 @@ def tiny(tmp_path, monkeypatch):
         pairs=Pairs(degraded=r"(.+)_real", clean=r"\1_mean"),
     )
     monkeypatch.setitem(CATALOG, "tiny", entry)
+    monkeypatch.setenv("VBL_DATA", str(tmp_path))
     return tmp_path
 
 
 def test_a_set_of_pairs_gives_the_clean_and_the_degraded_picture(tiny):
-    pictures = open_dataset("tiny", root=tiny)
+    pictures = open_dataset("tiny")
     (sample,) = pictures
     assert pictures.names == ("a",)
     assert torch.allclose(sample.image, torch.tensor(20 / 255))
@@ -246,7 +248,7 @@ def test_a_set_of_pairs_gives_the_clean_and_the_degraded_picture(tiny):
 def test_a_set_with_other_bytes_is_refused(tiny):
     images.write(tiny / "tiny" / "a_real.png", torch.zeros(1, 3, 4, 5))
     with pytest.raises(DataUnavailable, match="tiny is not the set of the catalogue: 2 pictures"):
-        open_dataset("tiny", root=tiny)
+        open_dataset("tiny")
 
 
 def test_the_digest_is_the_one_of_the_sha256sum_tool(tiny):

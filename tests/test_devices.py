@@ -27,7 +27,7 @@ ON_THE_CPU = {
     "images/crops.py:pack": "pictures are read there",
     "models/page_trace.py:Tracer._call": "a model is exported from the CPU",
     "models/page.py:Weights.add": "likewise",
-    "models/page_operations.py:_binary.operation": "likewise",
+    "models/page_operations.py:_binary": "likewise",
     "models/page.py:table": "likewise",
     "models/on_off.py:OnOffModel._gammas": "a toy of two numbers",
     "models/on_off.py:OnOffModel.em": "likewise",

@@ -64,7 +64,9 @@ def server(tmp_path, monkeypatch):
         about="", licence="", citation="", source="", base="https://example.org/", files=files
     )
     monkeypatch.setitem(DOWNLOADS, "tiny", entry)
-    return Server(folder)
+    server = Server(folder)
+    monkeypatch.setattr(download.pooch, "HTTPDownloader", lambda progressbar: server)
+    return server
 
 
 def _sha256(path):
@@ -76,12 +78,12 @@ def _sha256(path):
 
 @pytest.mark.filterwarnings("ignore:.*no picture by its name")
 def test_a_set_is_fetched_once_and_its_archives_unpacked(server, cache):
-    folder = fetch("tiny", downloader=server)
+    folder = fetch("tiny")
     assert folder == cache / "tiny"
     assert open_folder(folder).names == ("one",)
     assert open_folder(folder / "two" / "inside").names == ("two",)
     assert server.visits == ["https://example.org/one.png", "https://example.org/two.zip"]
-    assert fetch("tiny", downloader=server) == folder
+    assert fetch("tiny") == folder
     assert len(server.visits) == 2
 
 
@@ -89,7 +91,7 @@ def test_the_folder_can_be_chosen_and_a_file_put_there_by_hand(server, tmp_path)
     mine = tmp_path / "mine"
     mine.mkdir()
     shutil.copyfile(server.folder / "one.png", mine / "one.png")
-    assert fetch("tiny", folder=mine, downloader=server) == mine
+    assert fetch("tiny", folder=mine) == mine
     assert server.visits == ["https://example.org/two.zip"]
 
 
@@ -98,17 +100,18 @@ def test_a_file_with_another_hash_is_not_kept(server, cache):
     with pytest.raises(
         DownloadError, match=r"example\.org/one\.png: it holds another file"
     ) as caught:
-        fetch("tiny", downloader=server)
+        fetch("tiny")
     assert DOWNLOADS["tiny"].files["one.png"] in str(caught.value)
     assert list((cache / "tiny").iterdir()) == []
 
 
-def test_without_a_network_the_message_says_where_to_put_the_file(server, cache):
+def test_without_a_network_the_message_says_where_to_put_the_file(server, cache, monkeypatch):
     def offline(*_):
         raise ConnectionError("Name or service\nnot known")
 
+    monkeypatch.setattr(download.pooch, "HTTPDownloader", lambda progressbar: offline)
     with pytest.raises(DownloadError) as caught:
-        fetch("tiny", downloader=offline)
+        fetch("tiny")
     message = str(caught.value)
     assert "\n" not in message
     for part in ("https://example.org/one.png", "not known", DOWNLOADS["tiny"].files["one.png"]):

@@ -56,7 +56,6 @@ TABLE = {
     "virnet-table-2": ("rgb", True, 0),
     "virnet-table-5": ("y", True, "scale_sq"),
     "vdir-table-1": ("rgb", True, 0),
-    "ludvae-table-2": ("rgb", True, 0),
     "vbdeblur-table-1": ("rgb", True, 0),
     "vdir-table-4": ("y", True, "scale"),
     "vdir-table-6": ("y", True, 0),

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moments import kernel_parameters
 
 from vbl.degradations import (
     defocus_kernel,
     gaussian_kernel,
-    kernel_parameters,
     motion_kernel,
     random_gaussian_parameters,
     rotated_parameters,

@@ -14,16 +14,14 @@ from vbl.models import load_weights, save_weights
 from vbl.models.lud_vae import LUDVAE, Config
 from vbl.recipes import Preset, find_recipe
 from vbl.recipes.lud_vae import (
-    grainy_unpaired,
+    beside_pile,
     held_out_photographs,
     learn_noise_of,
     noisy_photographs,
-    noisy_pixels,
-    photographs_unpaired,
+    packed,
     small_pairs,
     small_unpaired,
     translated,
-    translated_small,
     unpaired,
 )
 from vbl.training import Learner
@@ -34,7 +32,7 @@ TINY = Config(width=6, latent=3, factors=(2, 1), annealed=4)
 
 def test_weights_survive_the_way_to_a_file_and_back(tmp_path):
     model, x = LUDVAE(TINY), torch.rand(4, 3, 8, 8)
-    model(grainy_unpaired(x))
+    model(unpaired(x, grain))
     save_weights(tmp_path / "a.safetensors", model, {})
     loaded = load_weights(tmp_path / "a.safetensors")
     assert loaded.config == model.config and loaded.batches == 1
@@ -49,7 +47,7 @@ def test_a_run_in_two_parts_is_annealed_as_the_run_in_one():
         plan, accelerator = {"seed": 0, "bf16": False}, _accelerator("cpu")
         return Learner(recipe, preset, plan, accelerator)
 
-    batches = [grainy_unpaired(torch.rand(4, 3, 8, 8), generator=seeded(n)) for n in range(4)]
+    batches = [unpaired(torch.rand(4, 3, 8, 8), grain, generator=seeded(n)) for n in range(4)]
     one, first, second = learner(), learner(), learner()
     for step, batch in enumerate(batches):
         one.update(step, batch)
@@ -100,8 +98,6 @@ def test_a_translation_trains_others(monkeypatch):
     made = translated(x, by="any", pair="added", generator=seeded())
     assert torch.equal(made.x, x)
     assert torch.equal(made.y, model.translate(x, pair="added", generator=seeded()).y)
-    small = translated_small(x, by="any", generator=seeded())
-    assert small.x.shape == x.shape and small.y.shape == (2, 3, 8, 8) and small.scale == 4
 
 
 def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):
@@ -116,9 +112,10 @@ def test_no_scene_of_photographs_is_trained_on_and_tested_on(monkeypatch):
     scenes = [{name.rpartition("_")[0] for name in part.names} for part in (noisy, held_out)]
     assert not scenes[0] & scenes[1] and len(scenes[1]) == 3
     assert all(torch.equal(s.image, pictures[s.name]) and s.degraded is None for s in noisy)
-    noisy_pixels.cache_clear()
-    batch = photographs_unpaired(torch.rand(4, 3, 16, 16), generator=seeded())
-    noisy_pixels.cache_clear()
+    packed.cache_clear()
+    x = torch.rand(4, 3, 16, 16)
+    batch = beside_pile(x, pile=noisy_photographs, generator=seeded())
+    packed.cache_clear()
     assert batch.x.shape == batch.y.shape == (2, 3, 16, 16)
     values = {round(v * 40) for crop in batch.y for v in crop.unique().tolist()}
     assert values <= {i for i, name in enumerate(names) if name in noisy}

@@ -5,8 +5,9 @@ import os
 import numpy as np
 import pytest
 import torch
+from moments import kernel_parameters
 
-from vbl.degradations import kernel_parameters, vdir_test_kernels
+from vbl.degradations import vdir_test_kernels
 from vbl.evaluation import CONVENTIONS, PROTOCOLS, evaluate
 from vbl.evaluation.protocols import choose_protocol, degraded, variants
 from vbl.images import Sample, open_dataset

@@ -63,7 +63,7 @@ def without_times(history):
 @POSIX
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(folder, whole):
-    # The tenth state is written after step 10; the process kills itself in the middle of step 13.
+    # The second state is written after step 10; the process kills itself in the middle of step 13.
     killed = START + (
         "from vbl import training\n"
         "update = training.Learner.update\n"
@@ -71,7 +71,8 @@ def test_a_killed_run_goes_on_bit_for_bit(folder, whole):
         "    if step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return update(self, step, batch)\n"
         "training.Learner.update = deadly\n"
-        "fit(TINY, preset='quick', data='pictures', folder='killed', save_every=5, device='cpu')\n"
+        "training.run.Journal._save_is_due = lambda self: self.done % 5 == 0\n"
+        "fit(TINY, preset='quick', data='pictures', folder='killed', device='cpu')\n"
     )
     result = tiny_runs.run_python(killed, folder, check=False)
     assert result.returncode == -signal.SIGKILL, result.stderr
@@ -237,9 +238,10 @@ def test_a_run_may_start_from_a_checkpoint_whose_other_tensors_do_not_fit(folder
     assert torch.equal(started.restorer.head.weight, expected["restorer.head.weight"])
 
 
-def test_a_damaged_state_gives_way_to_the_one_before_it(folder):
+def test_a_damaged_state_gives_way_to_the_one_before_it(folder, monkeypatch):
+    monkeypatch.setattr("vbl.training.run.SECONDS_BETWEEN_STATES", 0)
     run = folder / "damaged"
-    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=run, save_every=4)
+    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=run)
     newest, older = sorted(run.glob("state-*.safetensors"), reverse=True)
     whole_bytes = newest.read_bytes()
     flipped = bytearray(whole_bytes)
@@ -247,20 +249,21 @@ def test_a_damaged_state_gives_way_to_the_one_before_it(folder):
     for damage in (bytes(flipped), whole_bytes[:1000], b""):
         newest.write_bytes(damage)
         with pytest.warns(UserWarning, match="damaged"):
-            assert load_state(run)[1]["step"] == 16
+            assert load_state(run)[1]["step"] == 19
     newest.with_suffix(".sha256").unlink()
     with pytest.warns(UserWarning, match="not finished"):
-        assert load_state(run)[1]["step"] == 16
+        assert load_state(run)[1]["step"] == 19
     assert older.exists()
 
 
-def test_only_the_last_two_states_are_kept(folder, whole):
+def test_only_the_last_two_states_are_kept(folder, whole, monkeypatch):
+    monkeypatch.setattr("vbl.training.run.SECONDS_BETWEEN_STATES", 0)
     run = folder / "many"
-    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=run, save_every=3)
+    fit(tiny_runs.TINY, preset="quick", data=folder / "pictures", folder=run)
     assert sorted(path.name for path in run.iterdir()) == [
         "log.jsonl",
-        "state-000000018.safetensors",
-        "state-000000018.sha256",
+        "state-000000019.safetensors",
+        "state-000000019.sha256",
         "state-000000020.safetensors",
         "state-000000020.sha256",
         "weights.safetensors",

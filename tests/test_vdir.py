@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from moments import kernel_parameters
 from torch.distributions import Laplace, Normal, kl_divergence
 
 from vbl.degradations import (
@@ -13,7 +14,6 @@ from vbl.degradations import (
     gaussian_kernel,
     jpeg,
     jpeg_luma,
-    kernel_parameters,
     turned_sr,
 )
 from vbl.models import load_weights, save_weights

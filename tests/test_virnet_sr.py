@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
+from moments import kernel_parameters
 from torch.distributions import Gamma, Normal, kl_divergence
 
-from vbl.degradations import blind_sr, gaussian_kernel, kernel_parameters
+from vbl.degradations import blind_sr, gaussian_kernel
 from vbl.models.virnet_sr import Config, Inferred, Posterior, VIRNetSR
 from vbl.models.virnet_sr_learned_width import VIRNetSRLearnedWidth
 from vbl.restoration import restore

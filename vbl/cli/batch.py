@@ -108,12 +108,7 @@ def _make(folder: Path) -> bool:
 
 
 def _restore_all(
-    model: nn.Module,
-    jobs: Sequence[Job],
-    several: bool,
-    lenient: bool,
-    quiet: bool,
-    **options: Any,
+    model: nn.Module, jobs: Sequence[Job], several: bool, lenient: bool, quiet: bool, **options: Any
 ) -> list[str]:
     """Restore what can be restored; return the names of the others."""
     failed, there = [], 0

@@ -213,7 +213,10 @@ def _publish(written: Mapping[str, Path], job: Job, overwrite: bool) -> None:
 
 
 class _Work:
-    """What is written about one photograph, band by band, into a folder of drafts."""
+    """What is written about one photograph, band by band, into a folder of drafts.
+
+    Their names are short whatever the photograph is called.
+    """
 
     def __init__(self, folder: Path, picture: Picture, job: Job, scale: int):
         self.folder, self.picture, self.job = folder, picture, job
@@ -238,13 +241,13 @@ class _Work:
             self.levels.append(torch.stack([values.min(), values.mean() * share, values.max()]))
         if not self.job.others:
             return
-        path, shape = self.path(f"{name}.npy"), (len(values), *self.picture.shape[-2:])
+        path, shape = self.folder / f"{name}.npy", (len(values), *self.picture.shape[-2:])
         mode = "r+" if path.exists() else "w+"
         np.lib.format.open_memmap(path, mode, np.float32, shape=shape)[:, rows] = values.numpy()
 
     def _shrunk_map(self, name: str) -> Tensor | None:
         """The mean over its channels, downsampled; None if the model says nothing of it."""
-        path = self.path(f"{name}.npy")
+        path = self.folder / f"{name}.npy"
         if not path.exists():
             return None
 
@@ -254,13 +257,9 @@ class _Work:
 
         return shrunk(rows, self.picture.height, self.picture.width).mean(1, keepdim=True)
 
-    def path(self, ending: str) -> Path:
-        """A draft; its name is short whatever the photograph is called."""
-        return self.folder / ending
-
     def finish(self, *, strip: bool) -> dict[str, Path]:
         """Write all files; return the drafts by their ending."""
-        restored = self.path(f"restored{self.job.suffix}")
+        restored = self.folder / f"restored{self.job.suffix}"
         self.writer.save(restored, strip=strip, name=self.job.restored or Path("-"))
         if not strip:
             found = self.job.photo.stat()
@@ -269,8 +268,8 @@ class _Work:
             os.fsync(file.fileno())
         if self.job.others:
             self._draw()
-        ends = (end for end in self.job.others if self.path(end).exists())
-        return {"restored": restored} | {end: self.path(end) for end in ends}
+        ends = (end for end in self.job.others if (self.folder / end).exists())
+        return {"restored": restored} | {end: self.folder / end for end in ends}
 
     def _draw(self) -> None:
         height, width = self.picture.height, self.picture.width
@@ -280,15 +279,15 @@ class _Work:
         with plt.rc_context():
             use_style()
             shown = {"photograph": photo, "restored": restored}
-            save(side_by_side(shown, maps["noise_std"]), self.path("side_by_side.png"))
+            save(side_by_side(shown, maps["noise_std"]), self.folder / "side_by_side.png")
             for name, drawn in maps.items():
                 if drawn is not None:
                     figure = show_maps({MAPS[name]: drawn}, label=LABELS[name])
-                    save(figure, self.path(f"{name}.png"))
+                    save(figure, self.folder / f"{name}.png")
             if kernel is not None:
-                save(show_kernels({"inferred kernel": kernel}), self.path("kernel.png"))
+                save(show_kernels({"inferred kernel": kernel}), self.folder / "kernel.png")
         if kernel is not None:
-            with complete_or_absent(self.path("kernel.json")) as file:
+            with complete_or_absent(self.folder / "kernel.json") as file:
                 file.write(json.dumps(_about_kernel(self.values), indent=2).encode())
 
     def summary(self) -> str:

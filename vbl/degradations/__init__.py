@@ -1,19 +1,14 @@
 """Degradations: from a clean image x to a degraded image y and the true parameters.
 
 Each function takes images x (B, C, H, W) in [0, 1], draws only from `generator` (which must be on
-the images' device) and returns a `Degraded`. Noise is not clipped, except where the real device or
-format clips (`jpeg`, `camera`). Noise levels are standard deviations in the images' units: 25/255.
+the images' device) and returns a `Degraded`. All raise a ValueError when x is outside [0, 1], a
+level is negative, or there are neither one nor one for each image; one that is made of another,
+as `round_sr` of `blind_sr`, also when that one does. Noise is not clipped, except where the real
+device or format clips (`jpeg`, `camera`). Noise levels are standard deviations in the images'
+units: 25/255.
 """
 
-from vbl.degradations.blur import (
-    blind_sr,
-    blurred,
-    printed,
-    rough_sr,
-    round_sr,
-    shaken,
-    turned_sr,
-)
+from vbl.degradations.blur import blind_sr, blurred, printed, rough_sr, round_sr, shaken, turned_sr
 from vbl.degradations.camera import camera, photographed
 from vbl.degradations.degraded import Degrade, Degraded, Level, unchecked
 from vbl.degradations.everyday import everyday, recoloured, smoothed_noise
@@ -21,7 +16,6 @@ from vbl.degradations.jpeg import jpeg, jpeg_luma
 from vbl.degradations.kernels import (
     defocus_kernel,
     gaussian_kernel,
-    kernel_parameters,
     motion_kernel,
     random_gaussian_parameters,
     rotated_parameters,

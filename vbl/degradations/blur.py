@@ -71,10 +71,10 @@ def printed(
 ) -> Degraded:
     """Text pages in random colours of ink and paper, with camera shake or defocus, and noise.
 
+    `size` and `std` are as in `shaken`.
+
     Args:
         x: Pages (B, 1, H, W), 0 for ink and 1 for paper; or (B, 3, H, W), all channels equal.
-        size: As in `shaken`.
-        std: As in `shaken`.
     """
     check_images(x)
     u = torch.rand(4, len(x), 3, 1, 1, generator=generator, device=x.device, dtype=x.dtype)
@@ -142,9 +142,6 @@ def round_sr(
         std: Noise level.
         size: Side of the kernel in pixels.
         sampling: As in `blind_sr`.
-
-    Raises:
-        ValueError: As `blind_sr`.
     """
     check_images(x)
     width_sq = x.new_full((1,), var)
@@ -163,9 +160,6 @@ def turned_sr(
     Args:
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
-
-    Raises:
-        ValueError: As `blind_sr`.
     """
     check_images(x)
     u = torch.rand(3, len(x), generator=generator, device=x.device)
@@ -188,9 +182,6 @@ def rough_sr(
         x: Images (B, C, H, W), H and W multiples of s.
         scale: s.
         std: Level of the grain, as in `grain`.
-
-    Raises:
-        ValueError: As `blind_sr`.
     """
     small = round_sr(x, scale, 4.0, 0.0).y.clamp(0, 1)
     return Degraded(grain(small, std, generator=generator).y, x, scale=scale)

@@ -179,9 +179,6 @@ def photographed(
 
     Args:
         x: RGB images (B, 3, H, W), the scene.
-
-    Raises:
-        ValueError: As `camera`.
     """
     check_images(x)
     u = torch.rand(len(x), generator=generator, device=x.device)

@@ -29,7 +29,6 @@ def everyday(x: Float[Tensor, "b c h w"], *, generator: torch.Generator | None =
 
     Args:
         x: RGB images (B, 3, H, W).
-        generator: Source of randomness.
 
     Raises:
         ValueError: If the images are not RGB.
@@ -78,13 +77,6 @@ def smoothed_noise(
     White noise through a Gaussian of standard deviation U(0.3, 1.2) pixels that keeps the
     variance; a share U(0, 1)² of the variance is common to the channels. The map of levels is 0.6
     times that of `training_noise_map`.
-
-    Args:
-        x: Images (B, C, H, W).
-        generator: Source of randomness.
-
-    Raises:
-        ValueError: If they are no images in [0, 1].
     """
     check_images(x)
     n, _, h, w = x.shape

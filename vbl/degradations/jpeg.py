@@ -65,9 +65,6 @@ def jpeg_luma(
     Args:
         x: RGB images (B, 3, H, W), or grey images, which are rounded only.
         quality: As in `jpeg`.
-
-    Raises:
-        ValueError: As `jpeg`.
     """
     check_images(x)
     grey = luma(x) if x.shape[1] == 3 else x

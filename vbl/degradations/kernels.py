@@ -54,29 +54,6 @@ def gaussian_kernel(
     return exponent.flatten(1).softmax(dim=1).view(-1, 1, size, size)
 
 
-def kernel_parameters(
-    kernel: Float[Tensor, "b 1 k k"],
-) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:
-    """Second moments (λ₁², λ₂², ρ) of any kernel about its centre of mass.
-
-    The inverse of `gaussian_kernel`, if the Gaussian is not truncated by the kernel's support.
-
-    Args:
-        kernel: Kernels (B, 1, k, k) that sum to 1.
-
-    Returns:
-        λ₁² and λ₂² in pixels² and ρ, each (B,). ρ is NaN where a variance is 0, as for a delta.
-    """
-    k = kernel[:, 0]
-    r = _offsets(k.shape[-1], k)
-    columns, rows = k.sum(1), k.sum(2)
-    x = r - (columns * r).sum(1, keepdim=True)
-    y = r - (rows * r).sum(1, keepdim=True)
-    lambda1_sq, lambda2_sq = (columns * x**2).sum(1), (rows * y**2).sum(1)
-    covariance = torch.einsum("bij,bi,bj->b", k, y, x)
-    return lambda1_sq, lambda2_sq, covariance / (lambda1_sq * lambda2_sq).sqrt()
-
-
 def rotated_parameters(
     l1: Float[Tensor, " b"], l2: Float[Tensor, " b"], theta: Float[Tensor, " b"]
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, " b"]]:

@@ -21,10 +21,7 @@ def add_white_noise(
 
 
 def awgn(
-    x: Float[Tensor, "b c h w"],
-    std: Level = 25 / 255,
-    *,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], std: Level = 25 / 255, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """Additive white Gaussian noise: y = x + std · n, the same level at every pixel.
 
@@ -32,9 +29,6 @@ def awgn(
 
     Args:
         std: Noise level: one for all images, one for each, or a range to draw from.
-
-    Raises:
-        ValueError: If a level is negative or their number does not fit.
     """
     check_images(x)
     y, var = add_white_noise(x, std, generator)
@@ -103,10 +97,7 @@ def poisson_gaussian(
 
 
 def correlated(
-    x: Float[Tensor, "b c h w"],
-    std: Level = 25 / 255,
-    *,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], std: Level = 25 / 255, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """Correlated Gaussian noise: white noise through a 3 x 3 binomial filter.
 
@@ -115,9 +106,6 @@ def correlated(
 
     Args:
         std: Noise level, as in `awgn`.
-
-    Raises:
-        ValueError: As `awgn`.
     """
     check_images(x)
     level = one_per_image(std, x, generator).view(-1, 1, 1, 1)
@@ -132,10 +120,7 @@ def correlated(
 
 
 def grain(
-    x: Float[Tensor, "b c h w"],
-    std: float = 20 / 255,
-    *,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], std: float = 20 / 255, *, generator: torch.Generator | None = None
 ) -> Degraded:
     """Signal-dependent correlated noise, as film grain, of standard deviation std (½ + x).
 
@@ -143,9 +128,6 @@ def grain(
 
     Args:
         std: Level at x = ½.
-
-    Raises:
-        ValueError: As `awgn`.
     """
     check_images(x)
     noise = correlated(torch.zeros_like(x), 1.0, generator=generator).y

@@ -15,6 +15,5 @@ from vbl.evaluation.ledger import ledger
 from vbl.evaluation.metrics import CONVENTIONS, correlation, psnr, registered, ssim
 from vbl.evaluation.protocols import PROTOCOLS
 from vbl.evaluation.reproduce import compare, paper_values, reproduce
-from vbl.evaluation.results import load_result, save_result
-from vbl.evaluation.studies import paired_changes, study_scores
+from vbl.evaluation.results import load_result, paired_changes, save_result, study_scores
 from vbl.evaluation.tables import TABLES

@@ -45,7 +45,6 @@ CONVENTIONS: dict[str, Convention] = {
     "vdir-table-4": Convention(colour="y", border="scale"),
     "vdir-table-6": Convention(colour="y", window="square"),
     "vdir-table-7": Convention(),
-    "ludvae-table-2": Convention(),
     "vbdeblur-table-1": Convention(),
     "registered": Convention(border=12),
 }
@@ -126,11 +125,7 @@ def ssim(
     (11 x 11, computed by scikit-image), but in VDIR's tables on JPEG a square of 8 x 8 pixels:
     only this reproduces their printed SSIM of the compressed images.
 
-    Args:
-        estimate: As in `psnr`, H and W at least the window's side.
-        truth: As in `psnr`.
-        convention: As in `psnr`.
-        scale: As in `psnr`.
+    The arguments are as in `psnr`, H and W at least the window's side.
 
     Returns:
         (B,), at most 1, float64.

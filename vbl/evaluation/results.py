@@ -22,6 +22,7 @@ from vbl.utils import DATA, INSTALLED, complete_or_absent
 
 FOLDER = DATA / "results"  # of shipped results
 RECORDED = ("torch", "numpy", "scikit-image")
+Scores = Mapping[str, Mapping[int, Mapping[str, float]]]  # of a study, by variation and seed
 
 
 def save_result(
@@ -35,12 +36,11 @@ def save_result(
 ) -> Path:
     """Write a result with its `provenance`, atomically, and return the file.
 
+    `scale`, `device` and `command` are those of the provenance.
+
     Args:
         name: Name of the file, without suffix.
         payload: Serialisable as JSON; infinite and missing numbers are None.
-        scale: As in `provenance`.
-        device: As in `provenance`.
-        command: As in `provenance`.
         folder: By default `own_folder`.
 
     Raises:
@@ -77,16 +77,31 @@ def load_result(name: str, *, folder: Path | None = None) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))
 
 
+def study_scores(name: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Return the scores of a study in data/results, by variation and seed.
+
+    Raises:
+        FileNotFoundError: When there is none of that name.
+    """
+    scores: dict[str, dict[int, dict[str, float]]] = {}
+    for row in load_result(name)["rows"]:
+        scores.setdefault(row["variation"], {})[row["seed"]] = row["scores"]
+    return scores
+
+
+def paired_changes(scores: Scores, one: str, other: str, score: str) -> list[float]:
+    """Return how much higher `one` scores than `other`, for every seed that both have."""
+    seeds = sorted(scores[one].keys() & scores[other].keys())
+    return [scores[one][seed][score] - scores[other][seed][score] for seed in seeds]
+
+
 def own_folder() -> Path:
     """Where results are written: data/results of the checkout, else of the current folder."""
     return Path.cwd() / "data" / "results" if INSTALLED else FOLDER
 
 
 def provenance(
-    *,
-    scale: str | None = None,
-    device: str | torch.device = "cpu",
-    command: str | None = None,
+    *, scale: str | None = None, device: str | torch.device = "cpu", command: str | None = None
 ) -> dict[str, Any]:
     """How a result was computed: command, versions, date, class of the machine, scale.
 

@@ -12,11 +12,7 @@ DIVERGING = "PuOr"  # orange and purple are told apart by every common form of c
 
 
 def heat_map(
-    values: Cells,
-    *,
-    label: str,
-    limit: float,
-    marked: Collection[tuple[str, str]] = (),
+    values: Cells, *, label: str, limit: float, marked: Collection[tuple[str, str]] = ()
 ) -> Figure:
     """Numbers in coloured cells: white at zero, orange below, purple above it.
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vbl.images import Sample
+from vbl.images import Sample, middle
 
 
 def pooled(code: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n"]:
@@ -109,6 +109,5 @@ def middles(pictures: Iterable[Sample], side: int) -> Float[Tensor, "b c side si
             raise ValueError(
                 f"{sample.name}: expected at least {side} pixels, got {height} x {width}"
             )
-        top, left = (height - side) // 2, (width - side) // 2
-        found.append(sample.image[..., top : top + side, left : left + side])
+        found.append(middle(sample.image, side))
     return torch.cat(found)

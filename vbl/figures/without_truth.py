@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vbl.degradations import Degrade
 from vbl.figures.noise_statistics import autocorrelation
-from vbl.images import ImageSet
+from vbl.images import ImageSet, middle
 from vbl.images.piles import some_of
 from vbl.restoration import restore
 from vbl.utils import seeded
@@ -28,11 +28,7 @@ def cut_alike(pile: ImageSet, side: int = SIDE, count: int = 8) -> Float[Tensor,
     """
     images = some_of(pile, count)
     side = min(side, *(size for v in images for size in v.shape[-2:])) // 4 * 4
-    cut = []
-    for image in images:
-        top, left = ((n - side) // 2 for n in image.shape[-2:])
-        cut.append(image[..., top : top + side, left : left + side])
-    return torch.cat(cut)
+    return torch.cat([middle(image, side) for image in images])
 
 
 def taken_and_made(

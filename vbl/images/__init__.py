@@ -2,7 +2,7 @@
 
 from vbl.images.catalog import CATALOG, PHOTOGRAPHS
 from vbl.images.colour import grey, linear_to_srgb, luma, srgb_to_linear
-from vbl.images.crops import Pixels, pack, random_crops
+from vbl.images.crops import Pixels, middle, pack, random_crops
 from vbl.images.datasets import (
     DataUnavailable,
     ImageSet,

@@ -91,6 +91,12 @@ def _check(sample: Sample, shapes: list, minimum: int) -> None:
         raise ValueError(f"{sample.name}: cannot mix grey and colour pictures")
 
 
+def middle(image: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h2 w2"]:
+    """At most `side` pixels in the middle of images, each way."""
+    top, left = (max(0, (n - side) // 2) for n in image.shape[-2:])
+    return image[..., top : top + side, left : left + side]
+
+
 def random_crops(
     pixels: Pixels, size: int, n: int, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n c size size"]:

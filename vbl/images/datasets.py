@@ -92,13 +92,6 @@ class ImageSet(Sequence):  # of Sample; unparametrised, or the type checker woul
         """The subset of the named pictures, in the given order."""
         return ImageSet(self.name, {name: self._load[name] for name in names}, self.never_show)
 
-    @staticmethod
-    def union(name: str, *sets: "ImageSet") -> "ImageSet":
-        """The union of sets whose pictures have different names."""
-        load = {key: value for part in sets for key, value in part._load.items()}
-        never_show = tuple(key for part in sets for key in part.never_show)
-        return ImageSet(name, load, never_show)
-
     def __repr__(self) -> str:
         return f"ImageSet({self.name!r}, {len(self)} pictures)"
 
@@ -116,12 +109,11 @@ def photo(name: Any) -> Float[Tensor, "1 c h w"]:
     return read(_photograph_path(look_up("photograph", name, PHOTOGRAPHS)))
 
 
-def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
+def open_dataset(name: Any) -> ImageSet:
     """Open a set of the catalogue.
 
     Args:
         name: A key of ``CATALOG``, e.g. "cbsd68".
-        root: The folder of the local sets; by default VBL_DATA.
 
     Raises:
         UnknownName: With the closest names when there is no such set.
@@ -129,7 +121,7 @@ def open_dataset(name: Any, *, root: Any = None) -> ImageSet:
     """
     entry = look_up("data set", name, CATALOG)
     if isinstance(entry, Folder):
-        return _open_local(name, entry, _data_root(name, root))
+        return _open_local(name, entry, _data_root(name))
     if isinstance(entry, Generated):
         numbers = range(entry.first, entry.first + entry.count)
         draws = {f"{name}_{i:02d}": partial(_draw, name, entry, i) for i in numbers}
@@ -214,8 +206,8 @@ def _photograph_path(picture: Photograph) -> Path:
     return path
 
 
-def _data_root(name: str, root: Any) -> Path:
-    folder = os.environ.get("VBL_DATA") if root is None else root
+def _data_root(name: str) -> Path:
+    folder = os.environ.get("VBL_DATA")
     hint = 'see "About the data" in the book'
     if not folder:
         raise DataUnavailable(
@@ -313,7 +305,7 @@ def open_set(name: str) -> ImageSet:
         return open_dataset(name)
     photographs = open_dataset("photographs")
     colour = photographs.only(photo for photo in photographs.names if photo not in GREY)
-    return ImageSet.union("free", colour, open_dataset("dead_leaves"))
+    return ImageSet("free", colour._load | open_dataset("dead_leaves")._load)
 
 
 GREY = ("camera", "brick", "grass", "gravel", "coins", "clock")

@@ -23,14 +23,12 @@ class DownloadError(RuntimeError):
     """A file that cannot be downloaded or has another hash, or a set without checksums."""
 
 
-def fetch(name: Any, *, folder: Any = None, downloader: Any = None) -> Path:
+def fetch(name: Any, *, folder: Any = None) -> Path:
     """Download the missing files of a public set and unpack its archives.
 
     Args:
         name: A key of `vbl.images.catalog.DOWNLOADS` whose kind is "download".
         folder: Where to store it; by default ``NAME`` in `cache_folder`.
-        downloader: A downloader of pooch; by default one with a progress bar, which VBL_STATIC=1
-            hides.
 
     Returns:
         The folder with the files; an archive ``A.zip`` is unpacked beside itself into ``A``.
@@ -46,8 +44,7 @@ def fetch(name: Any, *, folder: Any = None, downloader: Any = None) -> Path:
         by_hand = f"get it by hand from {entry.source}, then use open_folder"
         raise DownloadError(f"{name} has no published checksum: {by_hand}")
     target = cache_folder() / name if folder is None else Path(folder)
-    if downloader is None:
-        downloader = pooch.HTTPDownloader(progressbar=not is_static())
+    downloader = pooch.HTTPDownloader(progressbar=not is_static())
     for file, known_hash in entry.files.items():
         path = _retrieve(entry.base + file, known_hash, target / file, downloader)
         inside = target / _stem(file)

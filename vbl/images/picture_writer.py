@@ -40,9 +40,7 @@ class Format:
 
 JPEG = Format("jpegsave", {"Q": 95, "subsample_mode": "off"}, alpha=False, side=65_500)
 TIFF = Format(
-    "tiffsave",
-    {"compression": "deflate", "predictor": "horizontal"},
-    ("uchar", "ushort", "float"),
+    "tiffsave", {"compression": "deflate", "predictor": "horizontal"}, ("uchar", "ushort", "float")
 )
 FORMATS = {
     ".png": Format("pngsave", {}, ("uchar", "ushort")),

@@ -1,12 +1,6 @@
 """The probabilistic models of the book, one derivation per file; and their weights on disk."""
 
-from vbl.models.checkpoints import (
-    BadCheckpoint,
-    load,
-    load_weights,
-    save_weights,
-    training_log,
-)
+from vbl.models.checkpoints import BadCheckpoint, load, load_weights, save_weights, training_log
 from vbl.models.lud_vae import LUDVAE
 from vbl.models.lud_vae_neighbours import LUDVAENeighbours
 from vbl.models.model import Restoration, check_choices

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -100,28 +101,24 @@ def _cat(t: Recorder, shape: Any, tensors: list[Value], dim: int = 0) -> Value:
         "cat", tensors, shape, channels=[x.shape[1] for x in tensors])  # fmt: skip
 
 
-def _binary(name: str) -> Callable[..., Any]:
-    def operation(t: Recorder, shape: Any, a: Any, b: Any) -> Any:
-        if isinstance(a, Value) and isinstance(b, Value):
-            return t.emit(name, [a, b], shape, same=a.shape == b.shape)
-        x, number, left = (a, b, False) if isinstance(a, Value) else (b, a, True)
-        number = float(number)
-        if (name, number) in {("add", 0.0), ("mul", 1.0)}:
-            return x
-        if (name, number) == ("mul", 0.0):
-            return torch.tensor(0.0)
-        if left and name in ("sub", "div"):
-            raise ValueError(f"no page has {name} of a number and an image")
-        number = {"sub": -number, "div": 1 / number if number else math.inf}.get(name, number)
-        return t.emit(
-            {"sub": "add", "div": "mul"}.get(name, name), [x], shape, number=number, same=False
-        )
-
-    return operation
+def _binary(name: str, t: Recorder, shape: Any, a: Any, b: Any) -> Any:
+    if isinstance(a, Value) and isinstance(b, Value):
+        return t.emit(name, [a, b], shape, same=a.shape == b.shape)
+    x, number, left = (a, b, False) if isinstance(a, Value) else (b, a, True)
+    number = float(number)
+    if (name, number) in {("add", 0.0), ("mul", 1.0)}:
+        return x
+    if (name, number) == ("mul", 0.0):
+        return torch.tensor(0.0)
+    if left and name in ("sub", "div"):
+        raise ValueError(f"no page has {name} of a number and an image")
+    number = {"sub": -number, "div": 1 / number if number else math.inf}.get(name, number)
+    name = {"sub": "add", "div": "mul"}.get(name, name)
+    return t.emit(name, [x], shape, number=number, same=False)
 
 
-def _unary(name: str, **fixed: Any) -> Callable[..., Value]:
-    return lambda t, shape, x: t.emit(name, [x], shape, **fixed)
+def _unary(name: str, t: Recorder, shape: Any, x: Value) -> Value:
+    return t.emit(name, [x], shape)
 
 
 def _leaky(t: Recorder, shape: Any, x: Value, slope: float = 0.01) -> Value:
@@ -160,39 +157,27 @@ def _var_mean(t: Recorder, shape: Any, x: Value, dims: Any, correction: int = 1,
     return t.emit("mean", [t.emit("mul", [apart, apart], x.shape, same=True)], shape), mean
 
 
-def _pool(maximum: bool) -> Callable[..., Value]:
-    def operation(t: Recorder, shape: Any, x: Value, side: Any, stride: Any = (),
-                  padding: Any = (0,), *more: Any) -> Value:  # fmt: skip
-        if side[0] == 1:
-            return x
-        step = (stride or side)[0]
-        return t.emit("pool", [x], shape, side=side[0], stride=step, pad=padding[0], max=maximum)
-
-    return operation
+def _pool(maximum: bool, t: Recorder, shape: Any, x: Value, side: Any, stride: Any = (),
+          padding: Any = (0,), *more: Any) -> Value:  # fmt: skip
+    if side[0] == 1:
+        return x
+    step = (stride or side)[0]
+    return t.emit("pool", [x], shape, side=side[0], stride=step, pad=padding[0], max=maximum)
 
 
-def _windows(maximum: bool) -> Callable[..., Any]:
-    def operation(t: Recorder, shape: Any, x: Value, size: Any) -> Any:
-        out = (*x.shape[:2], *size)
-        value = t.emit("windows", [x], out, side=x.shape[2] // size[0], max=maximum)
-        return (value, None) if maximum else value
-
-    return operation
+def _windows(maximum: bool, t: Recorder, shape: Any, x: Value, size: Any) -> Any:
+    out = (*x.shape[:2], *size)
+    value = t.emit("windows", [x], out, side=x.shape[2] // size[0], max=maximum)
+    return (value, None) if maximum else value
 
 
-def _enlarge(smooth: bool) -> Callable[..., Value]:
-    def operation(t: Recorder, shape: Any, x: Value, *_: Any) -> Value:
-        return t.emit("enlarge", [x], shape, factor=shape[2] // x.shape[2], smooth=smooth)
-
-    return operation
+def _enlarge(smooth: bool, t: Recorder, shape: Any, x: Value, *_: Any) -> Value:
+    return t.emit("enlarge", [x], shape, factor=shape[2] // x.shape[2], smooth=smooth)
 
 
-def _shuffle(back: bool) -> Callable[..., Value]:
-    def operation(t: Recorder, shape: Any, x: Value, factor: int) -> Value:
-        few = shape[1] if not back else x.shape[1]
-        return t.emit("shuffle", [x], shape, factor=factor, back=back, channels=few)
-
-    return operation
+def _shuffle(back: bool, t: Recorder, shape: Any, x: Value, factor: int) -> Value:
+    few = shape[1] if not back else x.shape[1]
+    return t.emit("shuffle", [x], shape, factor=factor, back=back, channels=few)
 
 
 FILLED: dict[Any, Callable[..., float]] = {
@@ -209,17 +194,17 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     aten.linear.default: _linear,
     aten.leaky_relu.default: _leaky,
     aten.relu.default: lambda t, shape, x: _leaky(t, shape, x, 0.0),
-    aten.add.Tensor: _binary("add"),
-    aten.sub.Tensor: _binary("sub"),
-    aten.mul.Tensor: _binary("mul"),
-    aten.div.Tensor: _binary("div"),
+    aten.add.Tensor: partial(_binary, "add"),
+    aten.sub.Tensor: partial(_binary, "sub"),
+    aten.mul.Tensor: partial(_binary, "mul"),
+    aten.div.Tensor: partial(_binary, "div"),
     aten.pow.Tensor_Scalar: _power,
     aten.square.default: lambda t, shape, x: _power(t, shape, x, 2),
-    aten.exp.default: _unary("exp"),
-    aten.sqrt.default: _unary("sqrt"),
-    aten.rsqrt.default: _unary("rsqrt"),
-    aten.sigmoid.default: _unary("sigmoid"),
-    aten.tanh.default: _unary("tanh"),
+    aten.exp.default: partial(_unary, "exp"),
+    aten.sqrt.default: partial(_unary, "sqrt"),
+    aten.rsqrt.default: partial(_unary, "rsqrt"),
+    aten.sigmoid.default: partial(_unary, "sigmoid"),
+    aten.tanh.default: partial(_unary, "tanh"),
     aten.neg.default: lambda t, shape, x: t.emit("mul", [x], shape, number=-1.0, same=False),
     aten.softmax.int: lambda t, shape, x, dim: t.emit("softmax", [x], shape),
     aten.clamp.default: _clamp,
@@ -230,14 +215,14 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     aten.mean.dim: _mean,
     aten.sum.dim_IntList: _sum,
     aten.var_mean.correction: _var_mean,
-    aten.avg_pool2d.default: _pool(False),
-    aten.max_pool2d.default: _pool(True),
-    aten.adaptive_avg_pool2d.default: _windows(False),
-    aten.adaptive_max_pool2d.default: _windows(True),
-    aten.upsample_nearest2d.vec: _enlarge(False),
-    aten.upsample_bilinear2d.vec: _enlarge(True),
-    aten.pixel_shuffle.default: _shuffle(False),
-    aten.pixel_unshuffle.default: _shuffle(True),
+    aten.avg_pool2d.default: partial(_pool, False),
+    aten.max_pool2d.default: partial(_pool, True),
+    aten.adaptive_avg_pool2d.default: partial(_windows, False),
+    aten.adaptive_max_pool2d.default: partial(_windows, True),
+    aten.upsample_nearest2d.vec: partial(_enlarge, False),
+    aten.upsample_bilinear2d.vec: partial(_enlarge, True),
+    aten.pixel_shuffle.default: partial(_shuffle, False),
+    aten.pixel_unshuffle.default: partial(_shuffle, True),
     aten.expand.default: lambda t, shape, x, *_: x,  # operations repeat single pixels themselves
     aten.permute.default: _alias,  # channels are last in the page anyway
     aten.flatten.using_ints: _shaped,

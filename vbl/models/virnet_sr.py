@@ -29,13 +29,7 @@ from vbl.degradations.operators import SAMPLINGS, bicubic_upsample, blur
 from vbl.models.model import FIRST_STD, LOG_VARIANCE, Restoration, check_choices
 from vbl.models.noise_and_blur import LARGEST_RHO, Inferred
 from vbl.networks import KernelNet, ResUNet, SigmaNet, append_constants
-from vbl.probability import (
-    Elbo,
-    expected_log_normal,
-    kl_inverse_gamma,
-    kl_normal,
-    per_image,
-)
+from vbl.probability import Elbo, expected_log_normal, kl_inverse_gamma, kl_normal, per_image
 from vbl.utils import randn_like
 
 LOG_WIDTH = (math.log(1e-2), math.log(1e2))  # clamp of log λ², λ² in pixels²

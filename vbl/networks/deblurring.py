@@ -8,13 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vbl.networks.network import (
-    Anywhere,
-    Network,
-    append_constants,
-    convolution,
-    pad_to_multiple,
-)
+from vbl.networks.network import Anywhere, Network, append_constants, convolution, pad_to_multiple
 from vbl.networks.restorers import ResBlock
 
 

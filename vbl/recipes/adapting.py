@@ -2,17 +2,14 @@
 
 import math
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
-import torch
-from torch import Tensor
-
-from vbl.degradations import Degrade, Degraded
-from vbl.images import ImageSet, Pixels, pack, random_crops
+from vbl.degradations import Degrade
+from vbl.images import ImageSet
 from vbl.images.piles import Facts
 from vbl.models import LUDVAENeighbours, lud_vae_neighbours, supervised
 from vbl.recipes.denoising import UNET
-from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER, SMALL, halves
+from vbl.recipes.lud_vae import LUD_VAE_REAL, REAL_DENOISER, SMALL, beside_pile
 from vbl.recipes.recipe import Recipe
 
 NEIGHBOURS_ALIKE = 0.1  # correlation above which the noise is taken for correlated
@@ -95,19 +92,3 @@ def denoiser_recipe(degrade: Degrade, facts: Facts, name: str = "adapt-denoiser"
         scores=(),
         presets={"ship": replace(preset, config=config)},
     )
-
-
-def beside_pile(x: Tensor, *, pile: ImageSet, generator: torch.Generator | None = None) -> Degraded:
-    """Unpaired images: half of the clean crops, and as many crops of a pile of noisy pictures.
-
-    Raises:
-        ValueError: If the number of crops is odd.
-    """
-    clean, others = halves(x)
-    pixels = _packed(pile, x.device)
-    return Degraded(random_crops(pixels, x.shape[-1], len(others), generator=generator), clean)
-
-
-@cache
-def _packed(pile: ImageSet, device: torch.device) -> Pixels:
-    return pack(pile).to(device)

@@ -122,11 +122,7 @@ def learn_to_deblur(pairs: str | Path, size: int = 31) -> Recipe:
 
 
 def crops_of_pairs(
-    x: Float[Tensor, "b c h w"],
-    *,
-    pairs: str,
-    size: int,
-    generator: torch.Generator | None = None,
+    x: Float[Tensor, "b c h w"], *, pairs: str, size: int, generator: torch.Generator | None = None
 ) -> Degraded:
     """Random crops of blurred and sharp photographs, as many as x, with their estimated kernels.
 

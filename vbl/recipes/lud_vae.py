@@ -1,6 +1,6 @@
 """LUD-VAE for degradations learned from unpaired images, and denoisers trained on its pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -12,14 +12,7 @@ from torch import Tensor
 from vbl.degradations import Degrade, Degraded, awgn, grain, rough_sr
 from vbl.degradations.operators import bicubic_downsample
 from vbl.images import ImageSet, Pixels, Sample, open_dataset, open_folder, pack, random_crops
-from vbl.models import (
-    LUDVAE,
-    LUDVAENeighbours,
-    load,
-    lud_vae,
-    lud_vae_neighbours,
-    supervised,
-)
+from vbl.models import LUDVAE, LUDVAENeighbours, load, lud_vae, lud_vae_neighbours, supervised
 from vbl.recipes.denoising import RESTORER_CLIP, UNET
 from vbl.recipes.recipe import Preset, Recipe, presets
 
@@ -48,11 +41,6 @@ def halves(x: Tensor) -> tuple[Tensor, ...]:
     if len(x) % 2:
         raise ValueError(f"batch: expected an even number of crops, half to degrade, got {len(x)}")
     return x.chunk(2)
-
-
-def grainy_unpaired(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
-    """`unpaired` with `grain`."""
-    return unpaired(x, grain, generator=generator)
 
 
 # Photographs
@@ -90,38 +78,24 @@ def _without_partner(pairs: ImageSet, name: str) -> Sample:
     return Sample(name, pairs[name].degraded)
 
 
-@cache
-def noisy_pixels(device: torch.device, without: str = "") -> Pixels:
-    """`noisy_photographs`, packed on a device."""
-    return pack(noisy_photographs(without)).to(device)
+Pile = ImageSet | Callable[[], ImageSet]  # a function opens it when it is needed
 
 
 @cache
-def _pixels_of(folder: Path, device: torch.device) -> Pixels:
-    return pack(open_folder(folder)).to(device)
+def packed(pile: Pile, device: torch.device) -> Pixels:
+    """A pile of pictures, packed on a device."""
+    return pack(pile() if callable(pile) else pile).to(device)
 
 
-def photographs_unpaired(
-    x: Tensor,
-    *,
-    folder: Path | None = None,
-    without: str = "",
-    generator: torch.Generator | None = None,
-) -> Degraded:
-    """Unpaired images: half of the clean crops, and as many crops of noisy photographs.
-
-    Args:
-        x: An even number of clean crops.
-        folder: Folder of noisy photographs; by default `noisy_photographs`.
-        without: A camera that those are left without.
+def beside_pile(x: Tensor, *, pile: Pile, generator: torch.Generator | None = None) -> Degraded:
+    """Unpaired images: half of the clean crops, and as many crops of a pile of noisy pictures.
 
     Raises:
         ValueError: If the number of crops is odd.
     """
     clean, others = halves(x)
-    size = x.shape[-1]
-    pixels = _pixels_of(folder, x.device) if folder else noisy_pixels(x.device, without)
-    return Degraded(random_crops(pixels, size, len(others), generator=generator), clean)
+    pixels = packed(pile, x.device)
+    return Degraded(random_crops(pixels, x.shape[-1], len(others), generator=generator), clean)
 
 
 slightly_noisy = partial(awgn, std=5 / 255)  # for validation: about the photographs' noise level
@@ -157,15 +131,6 @@ def translated(
 ) -> Degraded:
     """Pairs generated from clean images by the LUD-VAE `by`, a shipped one or a file."""
     return translator(by, x.device).translate(x, pair=pair, generator=generator)
-
-
-def translated_small(
-    x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
-) -> Degraded:
-    """Images, and small images: bicubic downsampling, then the degradation of a LUD-VAE."""
-    small = bicubic_downsample(x, SCALE).clamp(0, 1)
-    made = translated(small, by=by, pair=pair, generator=generator)
-    return Degraded(made.y, x, scale=SCALE)
 
 
 # Levels at a quarter, half and full resolution can be trained on a CPU. h adds less noise than in
@@ -225,7 +190,7 @@ LUD_VAE_CORRELATED = Recipe(
     name="lud-vae-correlated",
     about="LUD-VAE for a grain it never sees beside the clean picture",
     model=LUDVAENeighbours,
-    degrade=grainy_unpaired,
+    degrade=partial(unpaired, degrade=grain),
     validate=grain,
     scores=GRAIN,
     presets=_presets(6000, ships=ALIKE, schedule={"batch": 16, "lr": 2e-3}, config=KNOWS),
@@ -235,7 +200,7 @@ LUD_VAE_REAL = Recipe(
     name="lud-vae-real",
     about="LUD-VAE for the noise of photographs, beside other, clean pictures",
     model=LUDVAE,
-    degrade=photographs_unpaired,
+    degrade=partial(beside_pile, pile=noisy_photographs),
     validate=slightly_noisy,
     scores=(("cc15", {}),),  # not PolyU, whose noisy photographs are training data
     presets=_presets(1200, small=SMALL | FAINT),
@@ -248,7 +213,7 @@ def learn_noise_of(folder: str | Path) -> Recipe:
     The paper's experiment, with the noisy images of SIDD, is
     ``fit(learn_noise_of("sidd/noisy"), preset="paper", data="sidd/clean")``.
     """
-    degrade = partial(photographs_unpaired, folder=Path(folder))
+    degrade = partial(beside_pile, pile=partial(open_folder, folder))
     return replace(LUD_VAE_REAL, name="lud-vae-photographs", degrade=degrade)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vbl.degradations import Degrade, Degraded
-from vbl.images import ImageSet
+from vbl.images import ImageSet, middle
 from vbl.images.piles import BLOCK, fine_strength, flat_spectrum, some_of
 from vbl.models import LUDVAE, load
 from vbl.recipes.lud_vae import translator
@@ -103,7 +103,7 @@ def matching(weights: Path, clean: ImageSet, noisy: ImageSet) -> Match:
         clean: The clean pictures, `prepared`.
         noisy: The noisy pictures, `prepared`.
     """
-    pictures, others = [_middle(image) for image in some_of(clean)], some_of(noisy)
+    pictures, others = [middle(image, 256) for image in some_of(clean)], some_of(noisy)
     own, power = fine_strength(pictures).nan_to_num().square(), flat_spectrum(pictures)
     target = fine_strength(others).square() - own
     wanted = _shape(flat_spectrum(others) - power)
@@ -167,9 +167,3 @@ def _smooth(gain: Tensor) -> Tensor:
     """Each gain as the geometric mean of its own twice, and of its neighbours' in brightness."""
     log = F.pad(gain.log()[None], (1, 1), mode="replicate")[0]
     return ((log[:, :-2] + 2 * log[:, 1:-1] + log[:, 2:]) / 4).exp()
-
-
-def _middle(image: Tensor, side: int = 256) -> Tensor:
-    """At most `side` pixels in the middle of an image, each way."""
-    top, left = (max(0, (n - side) // 2) for n in image.shape[-2:])
-    return image[..., top : top + side, left : left + side]

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -78,10 +78,6 @@ class Preset:
         if step < rise:
             return peak * (step + 1) / (rise + 1)
         return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
-
-    def describe(self) -> dict[str, Any]:
-        """All settings, serialisable as JSON."""
-        return asdict(self)
 
 
 def presets(

@@ -15,12 +15,7 @@ from skimage import restoration
 from torch import Tensor
 from torch.nn import functional as F
 
-from vbl.degradations.operators import (
-    SAMPLINGS,
-    blur,
-    check_kernel,
-    pad,
-)
+from vbl.degradations.operators import SAMPLINGS, blur, check_kernel, pad
 
 
 def _denoise(y: Tensor, std: float, restore: Callable[[np.ndarray], np.ndarray]) -> Tensor:

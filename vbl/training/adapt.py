@@ -68,6 +68,8 @@ def adapt(
 ) -> Adapted:
     """Learn the noise of a pile of pictures, and a denoiser for it.
 
+    `device` and `watch` are as in `vbl.training.fit`.
+
     Args:
         noisy: Noisy pictures or their folder, at least two.
         clean: Clean pictures of anything; None for the book's training photographs.
@@ -75,10 +77,8 @@ def adapt(
         minutes: Time of both trainings. A pilot finds how many steps it is worth here; they are
             kept in plan.json, so that a resumed run has the same.
         steps: Of "lud-vae" and "denoiser", instead of what `minutes` is worth.
-        device: As in `vbl.training.fit`.
         seed: Of the weights and of everything drawn.
         resume: Go on with what is in `folder`.
-        watch: As in `vbl.training.fit`.
 
     Raises:
         NotADirectoryError: When a pile is not a folder.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vbl.degradations import Degraded
-from vbl.images import ImageSet, open_folder, open_set, training_set
+from vbl.images import ImageSet, middle, open_folder, open_set, training_set
 from vbl.images.datasets import readable
 from vbl.recipes import Preset, Recipe
 from vbl.utils import seeded
@@ -54,8 +54,6 @@ def validation_pairs(
     pairs, multiple = [], math.lcm(4, getattr(preset.config, "scale", 1))
     for number, sample in enumerate(readable(held_out, whole)):
         side = min(VALIDATION_SIDE, *sample.image.shape[-2:]) // multiple * multiple
-        top, left = ((n - side) // 2 for n in sample.image.shape[-2:])
-        middle = sample.image[..., top : top + side, left : left + side]
         generator = seeded("cpu", "validation", number)
-        pairs.append(recipe.validate(middle, generator=generator))
+        pairs.append(recipe.validate(middle(sample.image, side), generator=generator))
     return pairs

@@ -13,6 +13,7 @@ as an uninterrupted one.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,6 @@ def fit(
     minutes: float | None = None,
     memory_map: bool = False,
     workers: int = 0,
-    save_every: int | None = None,
     watch: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Run:
     """Train a recipe, or resume its training.
@@ -58,13 +58,13 @@ def fit(
         device: "cpu" or "cuda"; by default a GPU if there is one. Several processes (started
             by ``accelerate launch``) use one GPU each.
         seed: Seed of the initial weights and of all samples.
-        resume: Resume from the newest intact state in `folder`, if there is one.
+        resume: Resume from the newest intact state in `folder`, if there is one; a state is saved
+            every two minutes.
         overwrite: Delete an earlier run in `folder` first.
         minutes: Stop after so many minutes, resumable; None trains to the end.
         memory_map: Keep the training pictures in a file of `folder`, not in memory.
         workers: Data-loading processes, for degradations that run on the CPU (JPEG); 0 computes
             batches in the loop, on the device.
-        save_every: Steps between states; by default a state is saved every two minutes.
         watch: Called with the history after each validation, for instance to plot it.
 
     Returns:
@@ -85,7 +85,7 @@ def fit(
     training, held_out = training_and_held_out(recipe, data)
 
     plan = {"recipe": recipe.name, "preset": label, "data": training.name, "seed": seed}
-    plan |= {"settings": preset.describe(), "shards": accelerator.num_processes}
+    plan |= {"settings": asdict(preset), "shards": accelerator.num_processes}
     plan |= {"bf16": bf16_pays(accelerator.device), "pictures": fingerprint(training)}
     prepare_folder(folder, accelerator, resume=resume, overwrite=overwrite)
     tensors, facts = (resume and load_state(folder)) or ({}, {"step": 0, "plan": plan})
@@ -102,7 +102,7 @@ def fit(
         clear_folder(folder, accelerator)
 
     facts |= {"plan": plan}
-    with Journal(folder, facts, learner, pairs, minutes, save_every, watch) as journal:
+    with Journal(folder, facts, learner, pairs, minutes, watch) as journal:
         for step, batch in enumerate(batches, start=facts["step"]):
             outcome = learner.update(step, batch)
             journal.note(step + 1, outcome)

@@ -37,12 +37,11 @@ def train_here(
     A run that was interrupted is resumed. While the pages of the book are made, "quick" is
     shortened to 40 steps on a few pictures that are always there, and the run is not kept.
 
+    `device`, `minutes` and `watch` are as in `fit`.
+
     Args:
         name: A recipe with the preset "gpu".
         folder: Folder of runs; this one is in ``NAME-gpu`` or ``NAME-quick``.
-        device: As in `fit`.
-        minutes: As in `fit`.
-        watch: As in `fit`.
 
     Raises:
         UnknownName: For an unknown recipe, or one without the preset.

@@ -121,16 +121,13 @@ class Journal:
     """Progress bar, log, validation and states of a run, and when it stops.
 
     Ctrl-C or SIGTERM stops it after the current step; a second one, at least five seconds later,
-    immediately.
+    immediately. `minutes` and `watch` are as in `vbl.training.fit`.
 
     Args:
         folder: Folder of the run.
         facts: Step, plan, seconds and history of the state that is resumed.
         learner: What is trained.
         pairs: Held-out pairs for validation.
-        minutes: As in `vbl.training.fit`.
-        save_every: As in `vbl.training.fit`.
-        watch: As in `vbl.training.fit`.
     """
 
     def __init__(
@@ -140,7 +137,6 @@ class Journal:
         learner: Learner,
         pairs: Sequence[Degraded],
         minutes: float | None = None,
-        save_every: int | None = None,
         watch: Callable[[list[dict[str, Any]]], None] | None = None,
     ):
         self.folder, self.plan, self.done = folder, facts["plan"], facts["step"]
@@ -149,7 +145,6 @@ class Journal:
         self._learner, self._pairs, self._watch = learner, pairs, watch
         self._steps, self._writes = learner.preset.steps, learner.accelerator.is_main_process
         self._every = max(1, self._steps // LOGGED)
-        self._save_every = save_every
         self._began = self._saved = time.monotonic()
         self._earlier = facts.get("seconds", 0.0)
         self._deadline = self._began + 60 * minutes if minutes is not None else float("inf")
@@ -243,8 +238,6 @@ class Journal:
         return bool(accelerator.reduce(wish, "sum") > 0)
 
     def _save_is_due(self) -> bool:
-        if self._save_every:
-            return self.done % self._save_every == 0
         return time.monotonic() - self._saved > SECONDS_BETWEEN_STATES
 
     def finish(self) -> Run:

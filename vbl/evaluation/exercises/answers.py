@@ -1,36 +1,16 @@
 """All questions by name, and `check`, which judges an answer."""
 
+from importlib import import_module
 from typing import Any
 
-from vbl.evaluation.exercises import (
-    chapter_1,
-    chapter_2,
-    chapter_3,
-    chapter_4,
-    chapter_5,
-    chapter_6,
-    chapter_7,
-    chapter_8,
-    chapter_9,
-    chapter_10,
-    chapter_11,
-)
 from vbl.evaluation.exercises.question import Choice, Design, Question, Verdict
 from vbl.utils import look_up
 
+CHAPTERS = [import_module(f"vbl.evaluation.exercises.chapter_{n}") for n in range(1, 12)]
+
 # By the label of an exercise; the number of a part follows a dot.
 QUESTIONS: dict[str, Question | Design | Choice] = {
-    **chapter_1.QUESTIONS,
-    **chapter_2.QUESTIONS,
-    **chapter_3.QUESTIONS,
-    **chapter_4.QUESTIONS,
-    **chapter_5.QUESTIONS,
-    **chapter_6.QUESTIONS,
-    **chapter_7.QUESTIONS,
-    **chapter_8.QUESTIONS,
-    **chapter_9.QUESTIONS,
-    **chapter_10.QUESTIONS,
-    **chapter_11.QUESTIONS,
+    name: question for chapter in CHAPTERS for name, question in chapter.QUESTIONS.items()
 }
 
 
