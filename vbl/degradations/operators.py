@@ -7,23 +7,30 @@
 from collections.abc import Callable
 from functools import lru_cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-BOUNDARIES = {"reflect": "reflect", "symmetric": "symmetric", "circular": "wrap"}  # NumPy's modes
+BOUNDARIES = ("reflect", "symmetric", "circular")
 
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # else they could not take part in a backward pass
-def _outside(length: int, margin: int, boundary: str, device: torch.device) -> Tensor:
-    """Indices of the pixels at positions -margin ... length + margin - 1 of a padded row."""
-    if boundary not in BOUNDARIES:
-        raise ValueError(f"boundary: expected one of {', '.join(BOUNDARIES)}, got {boundary!r}")
-    return torch.as_tensor(np.pad(np.arange(length), margin, BOUNDARIES[boundary]), device=device)
+def _outside(length: int, before: int, after: int, boundary: str, device: torch.device) -> Tensor:
+    """Indices of the pixels at positions -before ... length + after - 1 of a padded row."""
+    i = torch.arange(-before, length + after, device=device)
+    if boundary == "circular":
+        return i % length
+    if boundary == "symmetric":  # ... b a | a b c | c b ...
+        i = i % (2 * length)
+        return torch.where(i < length, i, 2 * length - 1 - i)
+    if boundary == "reflect":  # ... c b | a b c | b a ...
+        period = max(2 * length - 2, 1)
+        i = i % period
+        return torch.where(i < length, i, period - i)
+    raise ValueError(f"boundary: expected one of {', '.join(BOUNDARIES)}, got {boundary!r}")
 
 
 def pad(
@@ -39,8 +46,8 @@ def pad(
     Raises:
         ValueError: If `boundary` is unknown.
     """
-    rows = _outside(x.shape[-2], margin, boundary, x.device)
-    cols = _outside(x.shape[-1], margin, boundary, x.device)
+    rows = _outside(x.shape[-2], margin, margin, boundary, x.device)
+    cols = _outside(x.shape[-1], margin, margin, boundary, x.device)
     return x[..., rows, :][..., cols]
 
 
