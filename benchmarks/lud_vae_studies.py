@@ -22,6 +22,7 @@ from vbl.recipes.lud_vae import (
     CORRELATED_DENOISER,
     LUD_VAE_CORRELATED,
     LUD_VAE_SMALL,
+    SCALE,
     SMALL,
     held_out,
     held_out_photographs,
@@ -241,9 +242,9 @@ def translated_small(
     x: Tensor, *, by: str, pair: str = "C2N", generator: torch.Generator | None = None
 ) -> Degraded:
     """Images, and small images: bicubic downsampling, then the degradation of a LUD-VAE."""
-    small = bicubic_downsample(x, 4).clamp(0, 1)
+    small = bicubic_downsample(x, SCALE).clamp(0, 1)
     made = translated(small, by=by, pair=pair, generator=generator)
-    return Degraded(made.y, x, scale=4)
+    return Degraded(made.y, x, scale=SCALE)
 
 
 def enlarger(degrade: Degrade) -> Variation:

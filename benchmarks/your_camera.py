@@ -220,12 +220,9 @@ def main() -> None:
         model, found = trained(name, variation, seed, folder)
         found = {"psnr": score(model, name), **found}
         found = {key: float(f"{value:.6g}") for key, value in found.items()}
-        row = {"variation": f"{name}, {variation}", "seed": seed}
-        row |= (
-            {"scores": found}
-            if variation == SHIPPED
-            else {"steps": STEPS["denoiser"], "scores": found}
-        )
+        row = {"variation": f"{name}, {variation}", "seed": seed, "scores": found}
+        if variation != SHIPPED:
+            row["steps"] = STEPS["denoiser"]
         payload = {"steps": STEPS, "pictures": PICTURES, "noisy": noisy}
         payload["rows"] = [*rows_so_far(), row]  # another process may have added some
         save_result(NAME, payload, command="python benchmarks/your_camera.py")

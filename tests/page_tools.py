@@ -27,12 +27,11 @@ def choose_theme(page, theme):
     page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
 
 
-def open_page(browser, address, *, formulas=False):
-    """Open a page without a network, and unless they matter without the time for its formulas."""
+def open_page(browser, address):
+    """Open a page without a network, and without its formulas, which take most of the time."""
     page = browser.new_context(viewport=DESK, offline=True).new_page()
     page.set_default_timeout(BUSY)
-    if not formulas:
-        page.route("**/mathjax/**", lambda route: route.abort())
+    page.route("**/mathjax/**", lambda route: route.abort())
     page.goto(address)
     return page
 

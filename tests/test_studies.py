@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from vbl import recipes
 from vbl.evaluation import load_result
+from vbl.recipes.lud_vae import LUD_VAE_SMALL
+from vbl.utils import seeded
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+from lud_vae_studies import translated_small  # noqa: E402
 from pareto import SIZES, variation  # noqa: E402
 from studies import STUDIES  # noqa: E402
 
@@ -40,3 +44,11 @@ def test_a_candidate_has_the_size_it_is_called_by_and_takes_any_picture(name):
     millions = sum(weights.numel() for weights in model.parameters()) / 1e6
     assert millions == pytest.approx(float(name.split()[-2]), rel=0.2)
     assert model.mean(torch.rand(1, 3, 21, 34)).shape == (1, 3, 21, 34)
+
+
+def test_small_images_are_translated_after_they_are_reduced(monkeypatch):
+    model = LUD_VAE_SMALL.model(LUD_VAE_SMALL.presets["quick"].config)
+    monkeypatch.setattr(recipes.lud_vae, "translator", lambda name, device: model)
+    x = torch.rand(2, 3, 64, 64, generator=seeded("cpu", "small"))
+    pair = translated_small(x, by="any", generator=seeded("cpu", "small"))
+    assert torch.equal(pair.x, x) and pair.y.shape == (2, 3, 16, 16) and pair.scale == 4
