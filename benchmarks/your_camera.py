@@ -3,10 +3,11 @@
     VBL_DATA=... python benchmarks/your_camera.py [--seeds 0 1 2] [--only SUBJECT ...]
 
 The same small denoiser is trained, in the same steps, on white noise of the true strength, on white
-noise of any strength, on what `adapt` makes of two piles, and on true pairs. Subjects are the grain
-of a film, a simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR
-on crops of other pictures. Each row is kept in data/results/your-camera.json as soon as it is
-complete. Rows "gain alone" are those of `adapt` before it filtered the noise.
+noise of any strength, on what `adapt` makes of two piles, and on true pairs; and, for about as long
+as `adapt` takes, on the noisy pile alone, as `blind_spots` says. Subjects are the grain of a film, a
+simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR on crops of
+other pictures. Each row is kept in data/results/your-camera.json as soon as it is complete. Rows
+"gain alone" are those of `adapt` before it filtered the noise.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from blind_spots import BlindSpots
 from torch import Tensor, nn
 from variation import some_of_cbsd68
 
@@ -34,8 +36,8 @@ from vbl.utils import seeded
 
 NAME = "your-camera"
 PICTURES, SIDE = 80, 192  # of each pile; of the crops that are measured
-STEPS = {"lud-vae": 600, "denoiser": 400}
-VARIATIONS = ("true pairs", "white noise", "adapted", "white noise of any strength")
+STEPS = {"lud-vae": 600, "denoiser": 400, "blind spots": 1200}
+VARIATIONS = ("true pairs", "white noise", "adapted", "blind spots", "white noise of any strength")
 SHIPPED = "virnet-photo"  # a larger network, trained for longer; for colour
 ANY = (5 / 255, 40 / 255)
 DIM = (0.004, 0.052)  # values of 16 bits between which the microscope's pictures lie
@@ -123,6 +125,8 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
     """A denoiser that takes pictures in units of the scene, and what was learned on the way."""
     if variation == SHIPPED:
         return load(SHIPPED), {}
+    if variation == "blind spots":
+        return blind(name, seed, folder), {}
     if variation == "adapted":
         piles = (pile(name, noisy=noisy) for noisy in (True, False))
         made = adapt(*piles, folder, steps=STEPS, device="cpu", seed=seed, resume=True)
@@ -137,6 +141,20 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
     preset = in_steps(recipe, STEPS["denoiser"])
     options = {"data": scenes(name), "device": "cpu", "seed": seed, "resume": True}
     return load(str(_weights(fit(recipe, preset=preset, folder=folder, **options)))), {}
+
+
+def blind(name: str, seed: int, folder: Path) -> nn.Module:
+    """A denoiser that has seen the noisy pile alone."""
+    recipe = replace(denoiser_recipe(itself, _facts(name)), model=BlindSpots)
+    preset = in_steps(recipe, STEPS["blind spots"])
+    noisy = prepared(pile(name, noisy=True), *_form(name))
+    options = {"data": noisy, "device": "cpu", "seed": seed, "resume": True}
+    return fit(recipe, preset=preset, folder=folder, **options).model
+
+
+def itself(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
+    """Noisy pictures as they are."""
+    return Degraded(x, x)
 
 
 def _weights(run: Any) -> Path:

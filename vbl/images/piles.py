@@ -64,8 +64,8 @@ class Facts:
 
 def some_of(pile: Sequence[Sample], count: int = LOOKED_AT) -> list[Tensor]:
     """Up to `count` pictures (1, C, H, W), spread evenly over a pile."""
-    every = max(1, len(pile) // count)
-    return [pile[i].image for i in range(0, len(pile), every)][:count]
+    count = min(count, len(pile))
+    return [pile[i * len(pile) // count].image for i in range(count)]
 
 
 def facts_of(pile: ImageSet) -> Facts:

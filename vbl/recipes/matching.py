@@ -27,6 +27,8 @@ from vbl.utils import seeded
 FAINTEST = 0.01  # share of the mean power that is not told from nothing
 UNSEEN = 1e-6  # power that is nothing: a quarter of a level of 8 bits, squared
 ROUNDS, STEP, GAINS = 4, (0.5, 2.0), (0.2, 6.0)  # of the search for a match
+PICTURES = 40  # of each pile, at most: of fewer, the contents differ too much
+SIDES = {"clean": 256, "noisy": 512}  # of their middles
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,10 @@ def matching(weights: Path, clean: ImageSet, noisy: ImageSet) -> Match:
         clean: The clean pictures, `prepared`.
         noisy: The noisy pictures, `prepared`.
     """
-    pictures, others = [middle(image, 256) for image in some_of(clean)], some_of(noisy)
+    pictures, others = (
+        [middle(image, SIDES[name]) for image in some_of(pile, PICTURES)]
+        for name, pile in (("clean", clean), ("noisy", noisy))
+    )
     own, power = fine_strength(pictures).nan_to_num().square(), flat_spectrum(pictures)
     target = fine_strength(others).square() - own
     wanted = _shape(flat_spectrum(others) - power)
