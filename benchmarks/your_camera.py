@@ -36,7 +36,7 @@ from vbl.utils import seeded
 
 NAME = "your-camera"
 PICTURES, SIDE = 80, 192  # of each pile; of the crops that are measured
-STEPS = {"lud-vae": 600, "denoiser": 400, "blind spots": 1200}
+STEPS = {"lud-vae": 600, "denoiser": 400, "blind spots": 2400}
 VARIATIONS = ("true pairs", "white noise", "adapted", "blind spots", "white noise of any strength")
 SHIPPED = "virnet-photo"  # a larger network, trained for longer; for colour
 ANY = (5 / 255, 40 / 255)

@@ -76,10 +76,13 @@ def full(toy):
         (r"\pair{\{a\}}{b}", r"(\{a\}, b)"),
         (r"\halfway \alpha", r"\halfway \alpha"),
         (r"\twice{\half}", r"(\frac12, \frac12)"),
+        (r"\log\data", r"\log p(y)"),
+        (r"\log \data a\data", r"\log p(y) ap(y)"),
     ],
 )
 def test_macros_are_written_out_wherever_they_stand(tex, plain):
     macros = {"half": r"\frac12", "pair": ["(#1, #2)", 2], "twice": [r"\pair{#1}{#1}", 1]}
+    macros |= {"data": "p(y)"}
     assert expand(tex, macros) == plain
 
 

@@ -55,7 +55,7 @@ def duration(seconds):
 def device_cost(cost):
     """Return time and memory on one device; None means the chapter does not use it."""
     if cost is None:
-        return "not needed: nothing in this chapter runs on one"
+        return "not needed"
     return f"{duration(cost['seconds'])}, {cost['peak_mb'] / 1000:.1f} GB of memory"
 
 

@@ -3,6 +3,7 @@
 import re
 
 MACRO = re.compile(r"\\([A-Za-z]+)")
+CONTROL_WORD = re.compile(r"\\[A-Za-z]+$")
 ARGUMENT = re.compile(r"\\[A-Za-z]+|\\?.", re.DOTALL)
 COMMENT = re.compile(r"[ \t]*(?<!\\)%.*")
 
@@ -46,6 +47,8 @@ def expand(tex, macros):
         body = re.sub(r"#(\d)", lambda place, given=given: given[int(place[1]) - 1], body)
         body = expand(body, macros)
         written += tex[position : match.start()]
+        if body[:1].isalpha() and CONTROL_WORD.search(written):
+            written += " "  # or the letters would continue the command's name
         # an index of several tokens needs the braces that a macro does without
         written += f"{{{body}}}" if written.endswith(("_", "^")) else body
         position = end

@@ -14,7 +14,7 @@ from vbl.cli.commands.arguments import INTERRUPTED, Device, Flag, Folder, check_
 class Adapt:
     """Learn the noise of your camera from noisy and clean pictures, no pairs, and remove it.
     $ vbl adapt noisy/ clean/ -o mycamera --minutes 30
-    $ vbl restore night.jpg --model mycamera
+    $ vbl restore night.jpg --model mycamera -o out
 
     Attributes:
         noisy: A folder of noisy pictures; ten or more are advised.
@@ -58,5 +58,5 @@ class Adapt:
         for name, value in found.burst.items():
             print(f"split-half of the burst, {name}: {value:.2f} dB")
         print(f"the report is {self.out / 'report.html'}. To restore a picture:")
-        print(f"  {shlex.join(['vbl', 'restore', 'PHOTO', '--model', str(made.weights)])}")
+        print(f"  {shlex.join(['vbl', 'restore', 'PHOTO', '--model', str(made.weights), '-o', 'out'])}")
         return 0
