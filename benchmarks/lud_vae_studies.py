@@ -208,6 +208,12 @@ def restored(
         return Degraded(y, load(by).restore(y).image)
 
 
+def centred(x: Tensor, *, by: str, generator: torch.Generator | None = None) -> Degraded:
+    """C2N without the mean of its noise: of what "added" does, the part that takes the tint away."""
+    y = translated(x, by=by, generator=generator).y
+    return Degraded(y - (y - x).mean((2, 3), keepdim=True), x)
+
+
 def photograph_crops(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
     """Crops of noisy photographs, as many as there are images."""
     pixels = packed(noisy_photographs, x.device)
@@ -266,6 +272,7 @@ def _cubic(x: Tensor, *, generator: torch.Generator | None = None) -> Degraded:
 def _kinds(subject: str, by: str, level, noisy: Degrade, pairs: Degrade) -> Mapping[str, Variation]:
     made = {kind: partial(translated, by=by, pair=kind) for kind in lud_vae.PAIRS}
     kinds = {"white noise": partial(white, level=level), **made}
+    kinds |= {"C2N, no tint": partial(centred, by=by)}
     kinds |= {"N2C": partial(restored, by=by, noisy=noisy), "true pairs": pairs}
     return {
         f"{subject}, {kind}": downstream(subject, degrade, grain) for kind, degrade in kinds.items()
