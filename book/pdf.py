@@ -113,7 +113,8 @@ def contents(bodies):
 
 def document():
     """Return the whole book as a page."""
-    names = [n for n in parse_toc_yaml(HERE / "_toc.yml") if n not in WITHOUT]
+    pages = parse_toc_yaml(HERE / "_toc.yml")
+    names = [name for name in pages if name.partition("/")[0] not in WITHOUT]
     bodies, scripts = zip(*(prepared(name, names) for name in names), strict=True)
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     given = {

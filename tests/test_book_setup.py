@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from vbl_book import hide_dead_buttons
-from vbl_reference import reference
+from vbl_reference import FOLDERS, first_page, page, reference
 
 import build
 
@@ -22,16 +22,25 @@ LINK = re.compile(r'href="(https?://[^"]+)"')
 
 def test_every_page_and_chapter_is_in_the_contents():
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text("utf-8"))
-    listed = {toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])}
-    assert listed == {page.stem for kind in ("*.md", "*.ipynb") for page in BOOK.glob(kind)}
+    listed = [toc["root"]]
+    for chapter in (c for part in toc["parts"] for c in part["chapters"]):
+        listed += [chapter["file"], *(page["file"] for page in chapter.get("sections", ()))]
+    written = [p for kind in ("*.md", "*.ipynb", "api/*.md") for p in BOOK.glob(kind)]
+    assert sorted(listed) == sorted(str(p.relative_to(BOOK).with_suffix("")) for p in written)
 
 
 def test_every_public_module_is_in_the_reference():
     files = [path.relative_to(ROOT) for path in (ROOT / "vbl").rglob("[!_]*.py")]
     modules = {".".join(path.with_suffix("").parts) for path in files}
-    lines = "\n".join(reference(ROOT / "vbl"))
-    shown = re.findall(r"### `(vbl\.[\w.]+)`\n", lines)
+    lines = "\n".join([*first_page(), *(line for folder in FOLDERS for line in reference(folder))])
+    shown = re.findall(r"## `(vbl\.[\w.]+)`\n", lines)
     assert sorted(shown) == sorted(modules)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_page_of_the_reference_has_the_name_of_its_folder(folder):
+    text = (BOOK / f"{page(folder)}.md").read_text("utf-8")
+    assert text == f"# {FOLDERS[folder]}\n\n```{{library}} {folder}\n```\n"
 
 
 def test_only_the_books_own_small_files_are_loaded_on_every_page():

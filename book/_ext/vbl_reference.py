@@ -1,5 +1,9 @@
-"""``{library}`` is the reference: a section for each folder of `vbl`, then one for each file."""
+"""``{library} FOLDER`` is the reference of a folder of `vbl`, with a section for each file.
 
+Without a folder it is the first page of the reference: `vbl` itself, and the list of the others.
+"""
+
+from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
@@ -26,6 +30,11 @@ FOLDERS = {
 }
 
 
+def page(folder):
+    """Return the name of a folder's page."""
+    return f"api/{folder.replace('/', '-')}"
+
+
 def automodule(name, *options):
     """Return the lines that document a module."""
     indented = [f"   :{option}:" for option in options]
@@ -34,30 +43,48 @@ def automodule(name, *options):
 
 def module(name):
     """Return the lines of a module's section."""
-    return [f"### `{name}`", "", *automodule(name, "members")]
+    return [f"## `{name}`", "", *automodule(name, "members")]
 
 
-def reference(library):
-    """Return the page in Markdown, for the folder of the library."""
-    lines = automodule("vbl")
-    for folder, title in FOLDERS.items():
-        package = f"vbl.{folder.replace('/', '.')}"
-        lines += [f"## {title}", "", *automodule(package)]
-        for file in sorted((library / folder).glob("[!_]*.py")):
-            lines += module(f"{package}.{file.stem}")
-    lines += ["## What all of them use", "", *module("vbl.utils")]
-    return [*lines, "## The checked equations", "", *module("equations.equation")]
+def first_page():
+    """Return the lines of the first page: what `vbl` offers, the folders, and what is in none."""
+    rows = [
+        f"| [{title}]({page(folder)}.md) | {about(folder)} |" for folder, title in FOLDERS.items()
+    ]
+    lines = [*automodule("vbl"), "## Folders", "", "| | |", "|---|---|", *rows, ""]
+    return [*lines, *module("vbl.utils"), *module("equations.equation")]
+
+
+def package(folder):
+    """Return the name of a folder as a package."""
+    return f"vbl.{folder.replace('/', '.')}"
+
+
+def about(folder):
+    """Return the first sentence of a package's docstring."""
+    text = " ".join((import_module(package(folder)).__doc__ or "").split("\n\n")[0].split())
+    return text.partition(". ")[0].removesuffix(".") + "."
+
+
+def reference(folder, library=Path(vbl.__file__).parent):
+    """Return the lines of a folder's page, below its title."""
+    lines = automodule(package(folder))
+    for file in sorted((library / folder).glob("[!_]*.py")):
+        lines += module(f"{package(folder)}.{file.stem}")
+    return lines
 
 
 class LibraryDirective(SphinxDirective):
-    """``{library}``."""
+    """``{library} FOLDER``."""
+
+    optional_arguments = 1
 
     def run(self):
         """Parse the page."""
-        library = Path(vbl.__file__).parent
+        written = reference(self.arguments[0]) if self.arguments else first_page()
         parent = nodes.section()
         parent.document = self.state.document
-        lines = StringList(reference(library), source=self.env.docname)
+        lines = StringList(written, source=self.env.docname)
         self.state.nested_parse(lines, 0, parent, match_titles=True)
         return parent.children
 
