@@ -209,7 +209,7 @@ def restored(
 
 
 def centred(x: Tensor, *, by: str, generator: torch.Generator | None = None) -> Degraded:
-    """C2N without the mean of its noise: of what "added" does, the part that takes the tint away."""
+    """C2N without the mean of its noise, as "added" has none; the decoder's blur stays."""
     y = translated(x, by=by, generator=generator).y
     return Degraded(y - (y - x).mean((2, 3), keepdim=True), x)
 

@@ -4,7 +4,7 @@
 
 The same small denoiser is trained, in the same steps, on white noise of the true strength, on white
 noise of any strength, on what `adapt` makes of two piles, and on true pairs; and, for about as long
-as `adapt` takes, on the noisy pile alone, as `blind_spots` says. Subjects are the grain of a film, a
+as `adapt` takes, on the noisy pile alone, as `blind_spots` says. Subjects are a film's grain, a
 simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR on crops of
 other pictures. Each row is kept in data/results/your-camera.json as soon as it is complete. Rows
 "gain alone" are those of `adapt` before it filtered the noise.

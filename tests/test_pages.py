@@ -93,7 +93,7 @@ def test_equations_link_to_the_library_and_the_library_to_equations(parsed):
     reference = [
         link for path, page in parsed.items() if path.parent.name == "api" for link in page.links
     ]
-    assert [link for link in reference if re.match(r"\d\d-.*#equation-eq-", link)]
+    assert [link for link in reference if re.match(r"\.\./\d\d-.*#equation-eq-", link)]
     chapters = [page for path, page in parsed.items() if re.match(r"\d\d-", path.name)]
     assert all(
         [link for link in page.links if re.search(r"api/[a-z-]+\.html#vbl\.", link)]

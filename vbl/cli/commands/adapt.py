@@ -58,5 +58,6 @@ class Adapt:
         for name, value in found.burst.items():
             print(f"split-half of the burst, {name}: {value:.2f} dB")
         print(f"the report is {self.out / 'report.html'}. To restore a picture:")
-        print(f"  {shlex.join(['vbl', 'restore', 'PHOTO', '--model', str(made.weights), '-o', 'out'])}")
+        line = ["vbl", "restore", "PHOTO", "--model", str(made.weights), "-o", "restored"]
+        print(f"  {shlex.join(line)}")
         return 0
