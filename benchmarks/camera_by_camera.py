@@ -3,10 +3,11 @@
     VBL_DATA=... python benchmarks/camera_by_camera.py [--only CAMERA ...] [--seeds 1]
 
 A camera's scenes are in two halves, in turn by name: the first is tested. The noisy pile is the
-other half (`own`), or all photographs of the other cameras (`others`); the clean one is the book's
-training photographs. Beside them are a denoiser of white noise of any strength, of the same size
-and steps, and networks that come with the book. PSNR in dB, mean over the tested crops. Each row is
-kept in data/results/camera-by-camera.json as soon as it is complete.
+other half ("own"), or all photographs of the other cameras ("others"); the clean one is the book's
+training photographs. Noise is matched, or learned and matched. Beside them are a denoiser of white
+noise of any strength, of the same size and steps, and networks that come with the book. PSNR in dB,
+mean over the tested crops. Each row is kept in data/results/camera-by-camera.json as soon as it is
+complete.
 """
 
 import argparse
@@ -28,7 +29,9 @@ from vbl.training.adapt import in_steps
 
 NAME = "camera-by-camera"
 CAMERAS = ("Canon5D2", "Canon600D", "Canon80D", "NikonD800", "Sony")
-LEARNED = ("own", "others")
+KINDS = {  # of pile and noise: whose, and whether it is learned
+    "own": ("own", False), "others": ("others", False), "own, learned": ("own", True),
+}  # fmt: skip
 BESIDE = ("virnet-photo", "virnet-denoise", "lud-vae-real-denoiser")
 
 
@@ -59,9 +62,10 @@ def noisy(camera: str, kind: str) -> ImageSet:
 
 def adapted(camera: str, kind: str, seed: int, runs: Path) -> nn.Module:
     """The denoiser of a pile."""
-    folder = runs / f"{camera}-{kind}-{seed}"
-    pile = noisy(camera, kind)
-    made = adapt(pile, None, folder, steps=STEPS, device="cpu", seed=seed, resume=True)
+    folder = runs / f"{camera}-{kind.replace(', ', '-')}-{seed}"
+    whose, learn = KINDS[kind]
+    options = {"learn": learn, "steps": STEPS, "device": "cpu", "seed": seed, "resume": True}
+    made = adapt(noisy(camera, whose), None, folder, **options)
     return load(str(made.weights))
 
 
@@ -79,7 +83,7 @@ def trainings(cameras: list[str], seeds: int, runs: Path) -> Iterator:
         yield name, 0, CAMERAS, partial(load, name)
     for seed in range(seeds):
         yield "white noise", seed, CAMERAS, partial(white, seed, runs)
-        for kind in LEARNED:
+        for kind in KINDS:
             for camera in cameras:
                 yield kind, seed, (camera,), partial(adapted, camera, kind, seed, runs)
 

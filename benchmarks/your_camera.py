@@ -3,11 +3,12 @@
     VBL_DATA=... python benchmarks/your_camera.py [--seeds 0 1 2] [--only SUBJECT ...]
 
 The same small denoiser is trained, in the same steps, on white noise of the true strength, on white
-noise of any strength, on what `adapt` makes of two piles, and on true pairs; and, for about as long
-as `adapt` takes, on the noisy pile alone, as `blind_spots` says. Subjects are a film's grain, a
-simulated camera and a simulated microscope, grey and of 16 bits. Measured is the PSNR on crops of
-other pictures. Each row is kept in data/results/your-camera.json as soon as it is complete. Rows
-"gain alone" are those of `adapt` before it filtered the noise.
+noise of any strength, on true pairs, and on what `adapt` makes of two piles: of Gaussian noise that
+is matched to the noisy pile, or of what LUD-VAE has learned, matched as well. With the noisy pile
+alone it is trained as `blind_spots` says, for about as long as LUD-VAE and it take. Subjects are a
+film's grain, a simulated camera and a simulated microscope, grey and of 16 bits. Measured is the
+PSNR on crops of other pictures. Each row is kept in data/results/your-camera.json as soon as it is
+complete. Rows "gain alone" are those of learned noise before it was filtered.
 """
 
 import argparse
@@ -38,9 +39,10 @@ NAME = "your-camera"
 PICTURES, SIDE = 80, 192  # of each pile; of the crops that are measured
 STEPS = {"lud-vae": 600, "denoiser": 400, "blind spots": 2400}
 LONGER = STEPS | {"lud-vae": 3000}
+MATCHED, LEARNED, LONG = "matched noise", "learned noise", "learned for longer"
 VARIATIONS = (
-    "true pairs", "white noise", "adapted", "blind spots", "white noise of any strength",
-    "adapted for longer",
+    "true pairs", "white noise", MATCHED, LEARNED, "blind spots",
+    "white noise of any strength", LONG,
 )  # fmt: skip
 SHIPPED = "virnet-photo"  # a larger network, trained for longer; for colour
 ANY = (5 / 255, 40 / 255)
@@ -131,10 +133,10 @@ def trained(name: str, variation: str, seed: int, folder: Path) -> tuple[nn.Modu
         return load(SHIPPED), {}
     if variation == "blind spots":
         return blind(name, seed, folder), {}
-    if variation in ("adapted", "adapted for longer"):
+    if variation in (MATCHED, LEARNED, LONG):
         piles = (pile(name, noisy=noisy) for noisy in (True, False))
-        steps = STEPS if variation == "adapted" else LONGER
-        made = adapt(*piles, folder, steps=steps, device="cpu", seed=seed, resume=True)
+        options = {"learn": variation != MATCHED, "steps": LONGER if variation == LONG else STEPS}
+        made = adapt(*piles, folder, **options, device="cpu", seed=seed, resume=True)
         return _in_units_of_the_scene(load(str(made.weights)), name), learned(name, made.make)
     pair = truth(name)
     degrade = {

@@ -38,8 +38,10 @@ def adapt(*more):
     return main(["adapt", "noisy", "clean", "-o", "mine", "--device", "cpu", *more])
 
 
-def test_two_piles_become_a_checkpoint_and_a_report(here, capsys):
-    assert adapt() == 0
+@pytest.mark.parametrize("more", [(), ("--learn",)], ids=["gaussian", "learned"])
+def test_two_piles_become_a_checkpoint_and_a_report(here, capsys, more):
+    assert adapt(*more) == 0
+    assert (here / "mine" / "lud-vae").is_dir() == bool(more)
     said = capsys.readouterr().out
     assert "noise taken out, std (of 255): " in said and "vbl restore PHOTO" in said
     report = (here / "mine" / "report.html").read_text("utf-8")
@@ -60,23 +62,26 @@ def test_what_is_there_is_kept_unless_it_is_resumed(here, capsys):
     assert (here / "mine" / "weights.safetensors").read_bytes() == before
     assert adapt("--resume", "--minutes", "5") == 1
     assert "mine was begun with other minutes" in capsys.readouterr().err
+    assert adapt("--resume", "--learn") == 1
+    assert "mine was begun with other learn" in capsys.readouterr().err
 
 
-def test_a_stopped_adaptation_goes_on_to_the_same_result(here, monkeypatch, capsys):
+@pytest.mark.parametrize("more", [(), ("--learn",)], ids=["gaussian", "learned"])
+def test_a_stopped_adaptation_goes_on_to_the_same_result(here, monkeypatch, capsys, more):
     module = importlib.import_module("vbl.training.adapt")
     whole, fit = here / "whole", module.fit
-    assert main(["adapt", "noisy", "clean", "-o", str(whole), "--device", "cpu"]) == 0
+    assert main(["adapt", "noisy", "clean", "-o", str(whole), "--device", "cpu", *more]) == 0
 
     def stopped(recipe, *, folder, **options):
         limit = {"minutes": 0} if folder.name == "denoiser" else {}
         return fit(recipe, folder=folder, **options, **limit)
 
     monkeypatch.setattr(module, "fit", stopped)
-    assert adapt() == 130
+    assert adapt(*more) == 130
     assert not (here / "mine" / "weights.safetensors").exists()
     assert "give the same line with --resume" in capsys.readouterr().out
     monkeypatch.setattr(module, "fit", fit)
-    assert adapt("--resume") == 0
+    assert adapt("--resume", *more) == 0
     ours, theirs = (load(f"{folder}/weights.safetensors") for folder in ("mine", whole))
     for name, tensor in ours.state_dict().items():
         assert torch.equal(tensor, theirs.state_dict()[name])

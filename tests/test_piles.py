@@ -1,7 +1,5 @@
 """Piles of pictures: what is seen of their noise, and the strength of a noise that was learned."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -136,15 +134,14 @@ def test_the_transport_gives_a_noise_the_covariance_that_is_wanted_and_changes_i
 def test_the_match_makes_up_for_the_strength_the_hues_and_the_spectrum_that_a_noise_lacks(
     scenes, monkeypatch
 ):
-    def made(model, x, *, generator=None):
+    def made(source, x, *, generator=None):
         return 0.05 * hues(generator)
 
-    monkeypatch.setattr(matching, "load", lambda path: None)
-    monkeypatch.setattr(matching, "learned_noise", made)
+    monkeypatch.setattr(matching, "unmatched_noise", made)
     large = [upscaled(x) for x in scenes]  # so that blocks are flat
     truth = [correlated(x, 0.08, generator=seeded(i)) for i, x in enumerate(large)]
     noisy = pile([pair.y.clamp(0, 1) for pair in truth])
-    match = matching.matching(Path("nowhere"), pile(large), noisy)
+    match = matching.matching(1.0, pile(large), noisy)
     kernel, gain = torch.tensor(match.kernel), torch.tensor(match.gain)
     assert kernel.shape == (3, 3, 15, 15) and gain.shape == (3, 8)
     flat = torch.full((1, 3, 256, 256), 0.5)
@@ -153,6 +150,18 @@ def test_the_match_makes_up_for_the_strength_the_hues_and_the_spectrum_that_a_no
     assert noise.std().item() == pytest.approx(0.08, rel=0.15)
     table = torch.corrcoef(noise[0].flatten(1))
     assert (table - torch.eye(3)).abs().max() < 0.15  # 0.4 and more without the filter
+    next_pixel = (noise[..., 1:] * noise[..., :-1]).mean() / noise.square().mean()
+    assert next_pixel.item() == pytest.approx(2 / 3, abs=0.1)
+
+
+def test_white_noise_becomes_as_strong_and_as_correlated_as_the_noisy_pile_s(scenes):
+    large = [upscaled(x) for x in scenes]
+    truth = [correlated(x, 0.08, generator=seeded(i)) for i, x in enumerate(large)]
+    noisy = pile([pair.y.clamp(0, 1) for pair in truth])
+    match = matching.matching(0.03, pile(large), noisy)
+    flat = torch.full((4, 3, 256, 256), 0.5)
+    noise = matching.noise_maker(0.03, match)(flat, generator=seeded(9)).y - flat
+    assert noise.std().item() == pytest.approx(0.08, rel=0.15)
     next_pixel = (noise[..., 1:] * noise[..., :-1]).mean() / noise.square().mean()
     assert next_pixel.item() == pytest.approx(2 / 3, abs=0.1)
 

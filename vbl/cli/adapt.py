@@ -1,4 +1,4 @@
-"""The report of `vbl adapt`: one file of HTML, what was learned and what speaks against it."""
+"""The report of `vbl adapt`: one file of HTML, what was found and what speaks against it."""
 
 import base64
 import html
@@ -21,7 +21,7 @@ from vbl.models import load
 from vbl.training import Adapted
 from vbl.utils import complete_or_absent
 
-APART = 0.15  # of the noise taken out, by which what was learned may differ
+APART = 0.15  # of the noise taken out, by which what was made may differ
 WHITE = 0.1  # difference of a correlation that is doubtful, too
 MOVED = 1.2  # drift of a burst
 
@@ -31,7 +31,7 @@ class Measured:
     """What is measured without a truth.
 
     Attributes:
-        rows: By name the numbers of a column each: taken out, learned.
+        rows: By name the numbers of a column each: taken out, made.
         burst: What a burst says, in dB; empty without one.
         doubts: What speaks against the result, a sentence each.
         figures: Title and what to see, to a figure.
@@ -75,10 +75,10 @@ def _doubts(rows: Mapping[str, tuple[float, ...]]) -> list[str]:
     taken, made = rows["std (of 255)"]
     if abs(made / max(taken, 1e-6) - 1) > APART:
         more = "stronger" if made > taken else "weaker"
-        found.append(f"A {more} noise was learned than the denoiser takes out: train for longer.")
+        found.append(f"A {more} noise was made than the denoiser takes out: train for longer.")
     alike = rows["correlation, next pixel"]
     if abs(alike[0] - alike[1]) > WHITE:
-        found.append("The noise that is taken out has another correlation than what was learned.")
+        found.append("The noise that is taken out has another correlation than what was made.")
     return found
 
 
@@ -86,19 +86,19 @@ def _figures(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> dict[tuple[str, str]
     plots.use_style()
     (y, x), (made, _) = pairs.values()
     noise = (0.5 + 4 * (y - x)[:1]).clamp(0, 1)
-    learned = (0.5 + 4 * (made - x)[:1]).clamp(0, 1)
+    added = (0.5 + 4 * (made - x)[:1]).clamp(0, 1)
     strip = {"noisy": y[:1].clamp(0, 1), "restored": x[:1]}
-    noises = {"taken out, 4 times": noise, "learned, 4 times": learned}
+    noises = {"taken out, 4 times": noise, "made, 4 times": added}
     return {
         ("A picture", STRIP): plots.show(strip | noises, columns=2),
         ("The noise", PROFILE): plots.noise_profile(pairs),
     }
 
 
-STRIP = """The noise that is taken out should look like the noise that was learned. Outlines of what
+STRIP = """The noise that is taken out should look like the noise that was made. Outlines of what
 the picture shows, in the noise that is taken out, are a loss."""
 PROFILE = """Left: its strength against the value of the picture. Middle: how alike neighbours are.
-Right: its histogram. If the denoiser takes out what LUD-VAE has learned, the two lines of each
+Right: its histogram. If the denoiser takes out what it was trained on, the two lines of each
 panel agree; where it takes out less, noise is left, and where it takes out more, something of the
 pictures went with it."""
 
@@ -109,7 +109,7 @@ def write_report(path: Path, made: Adapted, found: Measured) -> None:
     parts = [f'<p class="doubt">{html.escape(doubt)}</p>' for doubt in said]
     parts.append(_table(("pile", *PILE), [(n, *_row(f)) for n, f in made.facts.items()]))
     noise = [(name, *(f"{v:.2f}" for v in values)) for name, values in found.rows.items()]
-    parts.append(_table(("the noise", "taken out", "learned"), noise))
+    parts.append(_table(("the noise", "taken out", "made"), noise))
     if found.burst:
         rows = [(name, f"{value:.2f}") for name, value in found.burst.items()]
         parts.append(_table(("split-half of the burst", "PSNR (dB)"), rows))

@@ -34,16 +34,16 @@ def cut_alike(pile: ImageSet, side: int = SIDE, count: int = 8) -> Float[Tensor,
 def taken_and_made(
     denoiser: nn.Module, make: Degrade, y: Float[Tensor, "n c h w"]
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Two pairs (noisy, clean): what a denoiser takes out, and what was learned, on the result.
+    """Two pairs (noisy, clean): what a denoiser takes out, and what was made, on the result.
 
     Args:
         denoiser: A model that restores pictures.
-        make: The degradation that was learned.
+        make: The degradation that it was trained on.
         y: Noisy pictures.
     """
     x = torch.cat([restore(denoiser, picture).image for picture in y.split(1)]).clamp(0, 1)
     made = make(x, generator=seeded("cpu", "made"))
-    return {"taken out": (y, x), "learned": (made.y, made.x)}
+    return {"taken out": (y, x), "made": (made.y, made.x)}
 
 
 def noise_numbers(noisy: Tensor, clean: Tensor) -> dict[str, float]:

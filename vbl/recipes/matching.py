@@ -1,16 +1,15 @@
-"""Noise that a LUD-VAE has learned, and what makes it match the noise of a pile.
+"""Noise, white and Gaussian or a LUD-VAE's, and what makes it match the noise of a pile.
 
 ::
 
-    match = matching(weights, clean, noisy)
-    noise_maker(weights, match)(x, generator=generator)
+    match = matching(0.1, clean, noisy)  # or a LUD-VAE's weights
+    noise_maker(0.1, match)(x, generator=generator)
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -20,9 +19,9 @@ from torch.nn import functional as F
 from vbl.degradations import Degrade, Degraded
 from vbl.images import ImageSet, middle
 from vbl.images.piles import BLOCK, fine_strength, flat_spectrum, some_of
-from vbl.models import LUDVAE, load
+from vbl.models import LUDVAE
 from vbl.recipes.lud_vae import translator
-from vbl.utils import seeded
+from vbl.utils import randn_like, seeded
 
 FAINTEST = 0.01  # share of the mean power that is not told from nothing
 UNSEEN = 1e-6  # power that is nothing: a quarter of a level of 8 bits, squared
@@ -31,9 +30,12 @@ PICTURES = 40  # of each pile, at most: of fewer, the contents differ too much
 SIDES = {"clean": 256, "noisy": 512}  # of their middles
 
 
+Source = float | str  # standard deviation of white Gaussian noise, or a LUD-VAE's weights
+
+
 @dataclass(frozen=True)
 class Match:
-    """What is done to the noise of a LUD-VAE, as lists of numbers.
+    """What is done to noise, as lists of numbers.
 
     Attributes:
         kernel: (C, C, 15, 15), of a filter from channels (second) to channels (first).
@@ -44,18 +46,28 @@ class Match:
     gain: Sequence[Sequence[float]]
 
 
-def noise_maker(weights: Path, match: Match) -> Degrade:
-    """The degradation that a LUD-VAE has learned, its noise filtered and amplified."""
-    return partial(with_learned_noise, by=str(weights.resolve()), match=match)
+def noise_maker(source: Source, match: Match) -> Degrade:
+    """The degradation that adds noise, filtered and amplified."""
+    return partial(with_matched_noise, source=source, match=match)
 
 
-def with_learned_noise(
-    x: Tensor, *, by: str, match: Match, generator: torch.Generator | None = None
+def with_matched_noise(
+    x: Tensor, *, source: Source, match: Match, generator: torch.Generator | None = None
 ) -> Degraded:
-    """Pairs: clean images, and the same with a LUD-VAE's noise, clipped as values in files are."""
-    noise = learned_noise(translator(by, x.device), x, generator=generator)
-    noise = filtered(noise, torch.tensor(match.kernel, device=x.device))
+    """Pairs: clean images, and the same with matched noise, clipped as values in files are."""
+    noise = filtered(
+        unmatched_noise(source, x, generator=generator), torch.tensor(match.kernel, device=x.device)
+    )
     return Degraded(amplified(x, noise, torch.tensor(match.gain, device=x.device)), x)
+
+
+def unmatched_noise(
+    source: Source, x: Tensor, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Noise for images, before anything is done to it."""
+    if isinstance(source, str):
+        return learned_noise(translator(source, x.device), x, generator=generator)
+    return source * randn_like(x, generator=generator)
 
 
 @torch.no_grad()
@@ -92,16 +104,16 @@ def amplified(x: Tensor, noise: Tensor, gain: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def matching(weights: Path, clean: ImageSet, noisy: ImageSet) -> Match:
+def matching(source: Source, clean: ImageSet, noisy: ImageSet) -> Match:
     """The filter and the gain with which noise that is made is as the noisy pile's.
 
-    After a short training LUD-VAE makes a noise that is too weak, and of too few hues. But how it
-    should be can be seen without pairs: the filter matches the `flat_spectrum` of the noisy pile,
-    each channel's power aside; the gain its `fine_strength` at each brightness. From both, what the
-    clean pile has is subtracted.
+    How the noise should be can be seen without pairs: the filter matches the `flat_spectrum` of the
+    noisy pile, each channel's power aside; the gain its `fine_strength` at each brightness. From
+    both, what the clean pile has is subtracted.
 
     Args:
-        weights: Of the LUD-VAE.
+        source: Of the noise; what a LUD-VAE has after a short training is too weak, and of too few
+            hues.
         clean: The clean pictures, `prepared`.
         noisy: The noisy pictures, `prepared`.
     """
@@ -112,9 +124,9 @@ def matching(weights: Path, clean: ImageSet, noisy: ImageSet) -> Match:
     own, power = fine_strength(pictures).nan_to_num().square(), flat_spectrum(pictures)
     target = fine_strength(others).square() - own
     wanted = _shape(flat_spectrum(others) - power)
-    model = load(str(weights))
     noises = [
-        learned_noise(model, x, generator=seeded("cpu", "match", i)) for i, x in enumerate(pictures)
+        unmatched_noise(source, x, generator=seeded("cpu", "match", i))
+        for i, x in enumerate(pictures)
     ]
 
     def made() -> list[Tensor]:

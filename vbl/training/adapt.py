@@ -1,7 +1,7 @@
 """A denoiser for the noise of one camera, from two piles of pictures: noisy and clean, no pair.
 
-LUD-VAE learns the noise from the piles and makes pairs, by adding what it has learned to the clean
-pictures, as strong and as coloured as the noisy pile shows it; a denoiser is trained on these.
+Pairs are made by adding noise to the clean pictures, as strong and as coloured as the noisy pile
+shows it; a denoiser is trained on these. The noise is Gaussian, or what LUD-VAE has learned.
 
 ::
 
@@ -23,7 +23,7 @@ from vbl.images import ImageSet, open_folder, training_set
 from vbl.images.piles import Facts, doubts, facts_of, prepared
 from vbl.models import load, save_weights
 from vbl.recipes import Recipe
-from vbl.recipes.adapting import denoiser_recipe, noise_recipe
+from vbl.recipes.adapting import denoiser_recipe, noise_recipe, noise_std
 from vbl.recipes.matching import Match, matching, noise_maker
 from vbl.recipes.recipe import BERKELEY
 from vbl.training.fit import fit
@@ -31,7 +31,7 @@ from vbl.training.run import Run
 from vbl.utils import complete_or_absent
 
 PILOT = 12  # steps that are timed
-SHARES = {"lud-vae": 0.75, "denoiser": 0.25}  # of the time
+SHARE = {"lud-vae": 0.75, "denoiser": 0.25}  # of the time, where both are trained
 STEPS = (100, 20_000)  # fewest and most of each training
 
 
@@ -41,7 +41,7 @@ class Adapted:
 
     Attributes:
         weights: The denoiser's weights, a checkpoint; None while the trainings are not finished.
-        make: The degradation that was learned, from clean images to pairs, or None.
+        make: The degradation, from clean images to pairs, or None.
         noisy: The noisy pictures as the networks see them.
         facts: What is known of both piles, by "noisy" and "clean".
         doubts: What speaks against the piles, a sentence each.
@@ -59,6 +59,7 @@ def adapt(
     clean: Path | ImageSet | None,
     folder: Path,
     *,
+    learn: bool = False,
     minutes: float = 30.0,
     steps: Mapping[str, int] | None = None,
     device: Any = None,
@@ -66,7 +67,7 @@ def adapt(
     resume: bool = False,
     watch: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Adapted:
-    """Learn the noise of a pile of pictures, and a denoiser for it.
+    """Find the noise of a pile of pictures, and train a denoiser for it.
 
     `device` and `watch` are as in `vbl.training.fit`.
 
@@ -74,9 +75,11 @@ def adapt(
         noisy: Noisy pictures or their folder, at least two.
         clean: Clean pictures of anything; None for the book's training photographs.
         folder: A new folder: weights.safetensors, plan.json, and the runs.
-        minutes: Time of both trainings. A pilot finds how many steps it is worth here; they are
+        learn: Whether LUD-VAE learns the noise first; else it is Gaussian. Both are matched to the
+            noisy pile.
+        minutes: Time of all trainings. A pilot finds how many steps it is worth here; they are
             kept in plan.json, so that a resumed run has the same.
-        steps: Of "lud-vae" and "denoiser", instead of what `minutes` is worth.
+        steps: Of "denoiser" and, to learn, "lud-vae", instead of what `minutes` is worth.
         seed: Of the weights and of everything drawn.
         resume: Go on with what is in `folder`.
 
@@ -93,20 +96,23 @@ def adapt(
         raise FileExistsError(f"{folder} is not empty: give --resume, or another folder")
     facts = {name: facts_of(pile) for name, pile in piles.items()}
     asked = {name: sorted(pile.names) for name, pile in piles.items()}
-    plan = _plan(folder, asked | {"minutes": minutes, "seed": seed}, steps or {})
+    asked |= {"learn": learn, "minutes": minutes, "seed": seed}
+    plan = _plan(folder, asked, steps or {})
     ready = {
         name: prepared(pile, facts["noisy"].channels, _levels(facts, name))
         for name, pile in piles.items()
     }
     options = {"data": ready["clean"], "device": device, "seed": seed}
-    learned = folder / "lud-vae" / "weights.safetensors"
     made = Adapted(None, None, ready["noisy"], facts, doubts(facts))
-    recipe = noise_recipe(ready["noisy"], facts["noisy"])
-    if not _trained("lud-vae", recipe, folder, plan, options, watch).finished:
-        return made
+    source = noise_std(facts["noisy"])
+    if learn:
+        recipe = noise_recipe(ready["noisy"], facts["noisy"])
+        if not _trained("lud-vae", recipe, folder, plan, options, watch).finished:
+            return made
+        source = str((folder / "lud-vae" / "weights.safetensors").resolve())
     if "match" not in plan:
-        plan["match"] = asdict(matching(learned, ready["clean"], ready["noisy"]))
-    make = noise_maker(learned, Match(**plan["match"]))
+        plan["match"] = asdict(matching(source, ready["clean"], ready["noisy"]))
+    make = noise_maker(source, Match(**plan["match"]))
     recipe = denoiser_recipe(make, facts["noisy"])
     if not _trained("denoiser", recipe, folder, plan, options, watch).finished:
         return made
@@ -136,7 +142,7 @@ def _plan(folder: Path, asked: Mapping[str, Any], steps: Mapping[str, int]) -> d
     path = folder / "plan.json"
     plan = json.loads(path.read_text("utf-8")) if path.is_file() else {**asked, "steps": {**steps}}
     for name, value in asked.items():
-        if plan[name] != value:
+        if plan.get(name) != value:
             raise ValueError(f"{folder} was begun with other {name}: give another folder")
     folder.mkdir(parents=True, exist_ok=True)
     return plan
@@ -152,7 +158,8 @@ def _trained(
 ) -> Run:
     """One of the trainings, gone on with where it was left."""
     if name not in plan["steps"]:
-        plan["steps"][name] = _affordable(recipe, 60 * plan["minutes"] * SHARES[name], options)
+        share = SHARE[name] if plan["learn"] else 1.0
+        plan["steps"][name] = _affordable(recipe, 60 * plan["minutes"] * share, options)
     with complete_or_absent(folder / "plan.json") as file:
         file.write(json.dumps(plan).encode())
     preset = in_steps(recipe, plan["steps"][name])
