@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from blind_spots import BlindSpots
 from torch import Tensor, nn
+from torch.nn import functional as F
 from variation import some_of_cbsd68
 
 from vbl.degradations import Degrade, Degraded, awgn, camera, grain, poisson_gaussian
@@ -192,12 +193,26 @@ def learned(name: str, make: Degrade) -> dict[str, float]:
             table = torch.corrcoef(residual.transpose(0, 1).flatten(1))
             numbers["correlation of two colours"] = (table.sum().item() - 3) / 6
         found |= {f"{who} {key}": value for key, value in numbers.items()}
+        found[f"{who} unevenness"] = unevenness(residual, pair.x)
         value, std = noise_level_function(residual, pair.x, bins=8)
         found |= {
             f"{who} std at {v:.2f}": 255 * s
             for v, s in zip(value.tolist(), std.tolist(), strict=True)
         }
     return found
+
+
+def unevenness(noise: Tensor, x: Tensor) -> float:
+    """How much the strength of noise differs from block to block, its brightness apart.
+
+    The standard deviation of the logarithm of the variance of blocks of 16 x 16 values, which were
+    divided by the standard deviation at their brightness before.
+    """
+    level = (8 * x).long().clamp(0, 7) + 8 * torch.arange(x.shape[1]).view(1, -1, 1, 1)
+    power = torch.zeros(8 * x.shape[1]).index_add_(0, level.flatten(), noise.square().flatten())
+    count = level.flatten().bincount(minlength=len(power)).clamp_min(1)
+    even = noise.square() / (power / count)[level].clamp_min(1e-12)
+    return F.avg_pool2d(even, 16).clamp_min(1e-6).log().std().item()
 
 
 @torch.inference_mode()

@@ -86,7 +86,7 @@ def denoiser_recipe(degrade: Degrade, facts: Facts, name: str = "adapt-denoiser"
     return replace(
         REAL_DENOISER,
         name=name,
-        about="A denoiser for your pictures, from pairs that LUD-VAE has made",
+        about="A denoiser for your pictures, from pairs with their noise",
         degrade=degrade,
         validate=partial(REAL_DENOISER.validate, std=noise_std(facts)),
         scores=(),
