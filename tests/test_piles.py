@@ -143,7 +143,7 @@ def test_the_match_makes_up_for_the_strength_the_hues_and_the_spectrum_that_a_no
     noisy = pile([pair.y.clamp(0, 1) for pair in truth])
     match = matching.matching(1.0, pile(large), noisy)
     kernel, gain = torch.tensor(match.kernel), torch.tensor(match.gain)
-    assert kernel.shape == (3, 3, 15, 15) and gain.shape == (3, 8)
+    assert kernel.shape == (3, 3, 15, 15) and gain.shape == (3, 32)
     flat = torch.full((1, 3, 256, 256), 0.5)
     noise = matching.filtered(hues(seeded(9)) * 0.05, kernel)
     noise = matching.amplified(flat, noise, gain) - flat

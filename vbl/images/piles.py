@@ -28,7 +28,7 @@ MARGIN = 0.1  # of their distance is added at either end, for the noise
 BLOCK = 16  # side of a quiet block, in pixels
 QUIETEST = 0.05  # share of the blocks
 FLATTEST = 0.25  # share of a picture's blocks
-LEVELS = 8  # of brightness
+LEVELS = 32  # of brightness
 SCALES = (1, 2, 4)  # of the detail
 WIDER = 8  # side of the block whose brightness counts, in pixels
 ENOUGH = 500  # differences, to take a median of
@@ -184,7 +184,7 @@ def _flat_blocks(image: Tensor) -> Tensor:
 
 
 def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "c n"]:
-    """How strong fine detail is at each of eight brightnesses; most of it is noise.
+    """How strong fine detail is at each of 32 brightnesses; most of it is noise.
 
     Of the differences of neighbours along both diagonals, the median absolute value: few of them
     are edges, and a median does not mind these (Donoho and Johnstone, "Ideal spatial adaptation by
@@ -196,7 +196,7 @@ def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "
         images: Pictures in [0, 1], of one number of channels.
 
     Returns:
-        (C, 8), by channel and its brightness, for white noise its standard deviation; NaN where
+        (C, 32), by channel and its brightness, for white noise its standard deviation; NaN where
         there are fewer than 500 differences.
     """
     squares = [scale**2 * _detail(images, scale).square() for scale in SCALES]
