@@ -29,6 +29,7 @@ BLOCK = 16  # side of a quiet block, in pixels
 QUIETEST = 0.05  # share of the blocks
 FLATTEST = 0.25  # share of a picture's blocks
 LEVELS = 32  # of brightness
+FEW_LEVELS = 8  # where few pictures are looked at
 SCALES = (1, 2, 4)  # of the detail
 WIDER = 8  # side of the block whose brightness counts, in pixels
 ENOUGH = 500  # differences, to take a median of
@@ -78,7 +79,7 @@ def facts_of(pile: ImageSet) -> Facts:
     if levels != (0.0, 1.0):
         ends = torch.stack([((v <= 0) | (v >= 1)).float().mean() for v in images]).mean()
     scaled = [_in_channels(_on(v, levels), 1 if colourless else 3) for v in images]
-    noise = *quiet_noise(scaled), _detail(scaled, 1).nanmean().item()
+    noise = *quiet_noise(scaled), _detail(scaled, 1, FEW_LEVELS).nanmean().item()
     return Facts(len(pile), 1 if colourless else 3, deep, ends.item(), levels, *noise)
 
 
@@ -199,18 +200,18 @@ def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "
         (C, 32), by channel and its brightness, for white noise its standard deviation; NaN where
         there are fewer than 500 differences.
     """
-    squares = [scale**2 * _detail(images, scale).square() for scale in SCALES]
+    squares = [scale**2 * _detail(images, scale, LEVELS).square() for scale in SCALES]
     return (sum(squares) / len(SCALES)).sqrt()
 
 
-def _detail(images: Sequence[Tensor], scale: int) -> Tensor:
+def _detail(images: Sequence[Tensor], scale: int, levels: int) -> Tensor:
     """What `fine_strength` measures, of means of so many pixels each way."""
     values, details = zip(*(_blocks_of_four(image, scale) for image in images), strict=True)
     value, detail = torch.cat(values, 1), torch.cat(details, 1)
-    level = (value * LEVELS).long().clamp(0, LEVELS - 1)
-    found = torch.full((len(level), LEVELS), torch.nan, device=level.device)
+    level = (value * levels).long().clamp(0, levels - 1)
+    found = torch.full((len(level), levels), torch.nan, device=level.device)
     for c in range(len(level)):
-        for i in range(LEVELS):
+        for i in range(levels):
             some = detail[c][(level[c] == i) & (detail[c] > 0)]
             if len(some) >= ENOUGH // scale**2:
                 found[c, i] = some.median() / 0.6745
