@@ -49,7 +49,7 @@ def test_the_finest_detail_of_white_noise_is_its_standard_deviation_at_each_brig
     ramp = torch.linspace(0.2, 0.8, 256).expand(1, 1, 256, 256)
     noise = torch.randn(8, 1, 256, 256, generator=seeded())
     noisy = (ramp + (0.02 + 0.08 * ramp) * noise).split(1)
-    for i, std in enumerate(fine_strength(noisy)[0].tolist()):
+    for i, std in enumerate(fine_strength(noisy, 32)[0].tolist()):
         if 8 <= i < 24:
             assert std == pytest.approx(0.02 + 0.08 * (i + 0.5) / 32, rel=0.12)
 
@@ -144,7 +144,7 @@ def test_the_match_makes_up_for_the_strength_the_hues_and_the_spectrum_that_a_no
     noisy = pile([pair.y.clamp(0, 1) for pair in truth])
     match = matching.matching(1.0, pile(large), noisy)
     kernel, gain = torch.tensor(match.kernel), torch.tensor(match.gain)
-    assert kernel.shape == (3, 3, 15, 15) and gain.shape == (3, 32)
+    assert kernel.shape == (3, 3, 15, 15) and gain.shape == (3, 8)
     flat = torch.full((1, 3, 256, 256), 0.5)
     noise = matching.filtered(hues(seeded(9)) * 0.05, kernel)
     noise = matching.amplified(flat, noise, gain) - flat

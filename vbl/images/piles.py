@@ -28,8 +28,8 @@ MARGIN = 0.1  # of their distance is added at either end, for the noise
 BLOCK = 16  # side of a quiet block, in pixels
 QUIETEST = 0.05  # share of the blocks
 FLATTEST = 0.25  # share of a picture's blocks
-LEVELS = 32  # of brightness
-FEW_LEVELS = 8  # where few pictures are looked at
+LEVELS, FEW_LEVELS = 32, 8  # of brightness; where few pixels are looked at
+MANY = 1_000_000  # pixels
 SCALES = (1, 2, 4)  # of the detail
 WIDER = 8  # side of the block whose brightness counts, in pixels
 ENOUGH = 500  # differences, to take a median of
@@ -184,8 +184,16 @@ def _flat_blocks(image: Tensor) -> Tensor:
     return _detrended(image).unflatten(0, (image.shape[1], -1))[:, bend <= bend.quantile(FLATTEST)]
 
 
-def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "c n"]:
-    """How strong fine detail is at each of 32 brightnesses; most of it is noise.
+def brightnesses(*piles: Sequence[Tensor]) -> int:
+    """How many brightnesses the pixels of some pictures (1, C, H, W) are enough for."""
+    pixels = (sum(v.shape[-2] * v.shape[-1] for v in images) for images in piles)
+    return LEVELS if min(pixels) >= MANY else FEW_LEVELS
+
+
+def fine_strength(
+    images: Sequence[Float[Tensor, "1 c h w"]], levels: int = FEW_LEVELS
+) -> Float[Tensor, "c n"]:
+    """How strong fine detail is at each brightness; most of it is noise.
 
     Of the differences of neighbours along both diagonals, the median absolute value: few of them
     are edges, and a median does not mind these (Donoho and Johnstone, "Ideal spatial adaptation by
@@ -195,12 +203,13 @@ def fine_strength(images: Sequence[Float[Tensor, "1 c h w"]]) -> Float[Tensor, "
 
     Args:
         images: Pictures in [0, 1], of one number of channels.
+        levels: Brightnesses that are told apart; see `brightnesses`.
 
     Returns:
-        (C, 32), by channel and its brightness, for white noise its standard deviation; NaN where
-        there are fewer than 500 differences.
+        (C, levels), by channel and its brightness, for white noise its standard deviation; NaN
+        where there are fewer than 500 differences.
     """
-    squares = [scale**2 * _detail(images, scale, LEVELS).square() for scale in SCALES]
+    squares = [scale**2 * _detail(images, scale, levels).square() for scale in SCALES]
     return (sum(squares) / len(SCALES)).sqrt()
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from vbl.degradations import Degrade, Degraded
 from vbl.images import ImageSet, middle
-from vbl.images.piles import BLOCK, fine_strength, flat_spectrum, some_of
+from vbl.images.piles import BLOCK, brightnesses, fine_strength, flat_spectrum, some_of
 from vbl.models import LUDVAE
 from vbl.recipes.lud_vae import translator
 from vbl.utils import randn_like, seeded
@@ -121,8 +121,9 @@ def matching(source: Source, clean: ImageSet, noisy: ImageSet) -> Match:
         [middle(image, SIDES[name]) for image in some_of(pile, PICTURES)]
         for name, pile in (("clean", clean), ("noisy", noisy))
     )
-    own, power = fine_strength(pictures).nan_to_num().square(), flat_spectrum(pictures)
-    target = fine_strength(others).square() - own
+    strength = partial(fine_strength, levels=brightnesses(pictures, others))
+    own, power = strength(pictures).nan_to_num().square(), flat_spectrum(pictures)
+    target = strength(others).square() - own
     wanted = _shape(flat_spectrum(others) - power)
     noises = [
         unmatched_noise(source, x, generator=seeded("cpu", "match", i))
@@ -139,7 +140,7 @@ def matching(source: Source, clean: ImageSet, noisy: ImageSet) -> Match:
         change = transport(_shape(flat_spectrum(made()) - power), wanted)
         response = _on_eigenvalues(change, lambda v: v.clamp(*STEP)) @ response
         kernel = _kernel(response)
-        ratio = target / (fine_strength(made()).square() - own)
+        ratio = target / (strength(made()).square() - own)
         step = ratio.where(ratio > 0, torch.nan).sqrt().clamp(*STEP)
         usual = step.nanmedian(1, keepdim=True).values.nan_to_num(1.0)
         gain = _smooth(gain * step.where(~step.isnan(), usual)).clamp(*GAINS)
