@@ -20,6 +20,10 @@
       bar.setAttribute("role", "complementary");
       bar.setAttribute("aria-label", "Book navigation");
     });
+    each(".bd-links summary", (toggle) => {
+      const page = toggle.parentElement.previousElementSibling?.textContent ?? "this page";
+      toggle.setAttribute("aria-label", `Pages below ${page.trim()}`);
+    });
   }
 
   // What scrolls sideways can be reached and scrolled with the keyboard.
