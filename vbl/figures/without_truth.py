@@ -26,7 +26,7 @@ def cut_alike(pile: ImageSet, side: int = SIDE, count: int = 8) -> Float[Tensor,
         side: Largest side in pixels; a multiple of four that fits into all of them is taken.
         count: Pictures, at most.
     """
-    images = some_of(pile, count)
+    images = list(some_of(pile, count))
     side = min(side, *(size for v in images for size in v.shape[-2:])) // 4 * 4
     return torch.cat([middle(image, side) for image in images])
 

@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,15 +63,15 @@ class Facts:
     fine: float
 
 
-def some_of(pile: Sequence[Sample], count: int = LOOKED_AT) -> list[Tensor]:
-    """Up to `count` pictures (1, C, H, W), spread evenly over a pile."""
+def some_of(pile: Sequence[Sample], count: int = LOOKED_AT) -> Iterator[Tensor]:
+    """Up to `count` pictures (1, C, H, W), spread evenly over a pile, one after the other."""
     count = min(count, len(pile))
-    return [pile[i * len(pile) // count].image for i in range(count)]
+    return (pile[i * len(pile) // count].image for i in range(count))
 
 
 def facts_of(pile: ImageSet) -> Facts:
     """Look at some pictures of a pile."""
-    images = some_of(pile)
+    images = list(some_of(pile))
     colourless = all(torch.equal(v, v[:, :1].expand_as(v)) for v in images)
     deep = not all(torch.allclose(255 * v, (255 * v).round(), atol=1e-3) for v in images)
     ends = torch.stack([((v <= 0.004) | (v >= 0.996)).float().mean() for v in images]).mean()

@@ -118,7 +118,7 @@ def matching(source: Source, clean: ImageSet, noisy: ImageSet) -> Match:
         noisy: The noisy pictures, `prepared`.
     """
     pictures, others = (
-        [middle(image, SIDES[name]) for image in some_of(pile, PICTURES)]
+        [middle(image, SIDES[name]).clone() for image in some_of(pile, PICTURES)]
         for name, pile in (("clean", clean), ("noisy", noisy))
     )
     strength = partial(fine_strength, levels=brightnesses(pictures, others))
