@@ -31,7 +31,7 @@ def written():
         cells = json.loads(path.read_text("utf-8"))["cells"]
         texts[path] = "\n".join("".join(cell["source"]) for cell in cells)
     for path, text in sorted(texts.items()):
-        for command in {*LINE.findall(text), *INLINE.findall(text)}:
+        for command in sorted({*LINE.findall(text), *INLINE.findall(text)}):
             yield pytest.param(command, id=f"{path.relative_to(ROOT)}: {command}")
 
 
