@@ -27,7 +27,7 @@ def hidden(
     spots = torch.rand((b, 1, h, w), generator=generator, device=y.device) < SHARE
     width = 2 * REACH + 1
     which = torch.randint(width**2 - 1, (b, 1, h, w), generator=generator, device=y.device)
-    which = which + (which >= width**2 // 2).long()  # never the pixel itself
+    which = which + (which >= width**2 // 2).long()  # not the pixel itself, but by reflection
     windows = F.unfold(F.pad(y, (REACH,) * 4, mode="reflect"), width)
     windows = windows.view(b, y.shape[1], width**2, h, w)
     other = windows.gather(2, which.unsqueeze(1).expand(-1, y.shape[1], -1, -1, -1)).squeeze(2)

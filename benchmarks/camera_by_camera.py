@@ -3,11 +3,11 @@
     VBL_DATA=... python benchmarks/camera_by_camera.py [--only CAMERA ...] [--seeds 1]
 
 A camera's scenes are in two halves, in turn by name: the first is tested. The noisy pile is the
-other half ("own"), or all photographs of the other cameras ("others"); the clean one is the book's
-training photographs. Noise is matched, or learned and matched. Beside them are a denoiser of white
-noise of any strength, of the same size and steps, and networks that come with the book. PSNR in dB,
-mean over the tested crops. Each row is kept in data/results/camera-by-camera.json as soon as it is
-complete.
+other half ("own"), or what LUD-VAE's recipe takes of the other cameras ("others"); the clean one is
+the book's training photographs. Noise is matched, or learned and matched. Beside them are a
+denoiser of white noise of any strength, of the same size and steps, and networks that come with the
+book. PSNR in dB, mean over the tested crops. Each row is kept in data/results/camera-by-camera.json
+as soon as it is complete.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from vbl.images import ImageSet, Sample, open_dataset
 from vbl.images.piles import facts_of
 from vbl.models import load
 from vbl.recipes.adapting import denoiser_recipe
+from vbl.recipes.lud_vae import noisy_photographs
 from vbl.training import adapt, fit
 from vbl.training.adapt import in_steps
 
@@ -49,15 +50,11 @@ def tested(camera: str) -> ImageSet:
 
 def noisy(camera: str, kind: str) -> ImageSet:
     """Noisy crops of the camera's other scenes, or of the other cameras."""
+    if kind == "others":
+        return noisy_photographs(camera)
     pairs, own = open_dataset("polyu100"), scenes(camera)[1::2]
-
-    def taken(name: str) -> bool:
-        return name.rpartition("_")[0] in own if kind == "own" else not name.startswith(camera)
-
-    def alone(name: str) -> Sample:
-        return Sample(name, pairs[name].degraded)
-
-    return ImageSet("noisy", {name: partial(alone, name) for name in pairs.names if taken(name)})
+    names = [name for name in pairs.names if name.rpartition("_")[0] in own]
+    return ImageSet("noisy", {n: partial(lambda n: Sample(n, pairs[n].degraded), n) for n in names})
 
 
 def adapted(camera: str, kind: str, seed: int, runs: Path) -> nn.Module:

@@ -14,6 +14,7 @@ from vbl.utils import seeded
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+from blind_spots import SHARE, hidden  # noqa: E402
 from lud_vae_studies import translated_small  # noqa: E402
 from pareto import SIZES, variation  # noqa: E402
 from studies import STUDIES  # noqa: E402
@@ -52,3 +53,14 @@ def test_small_images_are_translated_after_they_are_reduced(monkeypatch):
     x = torch.rand(2, 3, 64, 64, generator=seeded("cpu", "small"))
     pair = translated_small(x, by="any", generator=seeded("cpu", "small"))
     assert torch.equal(pair.x, x) and pair.y.shape == (2, 3, 16, 16) and pair.scale == 4
+
+
+def test_hidden_pixels_have_the_values_of_neighbours_and_the_others_are_as_they_were():
+    y = torch.arange(4096.0).view(1, 1, 64, 64).expand(2, 3, -1, -1)  # no two alike
+    seen, spots = hidden(y, generator=seeded("cpu", "hidden"))
+    inside = (..., slice(2, -2), slice(2, -2))  # at the border neighbours are reflected
+    changed = (seen != y)[inside]
+    assert torch.equal(changed, spots.bool().expand_as(y)[inside])
+    assert spots.mean().item() == pytest.approx(SHARE, rel=0.2)
+    off = (seen - y).abs()[inside][changed]  # rows and columns away: 64 and 1 each
+    assert ((off + 2) // 64 <= 2).all() and ((off + 2) % 64 <= 4).all()

@@ -12,6 +12,8 @@ from sphinx.util.docutils import SphinxDirective
 
 import vbl
 
+LIBRARY = Path(vbl.__file__).parent
+
 # From what imports nothing of the library up to what a user types.
 FOLDERS = {
     "probability": "Probability",
@@ -66,10 +68,10 @@ def about(folder):
     return text.partition(". ")[0].removesuffix(".") + "."
 
 
-def reference(folder, library=Path(vbl.__file__).parent):
+def reference(folder):
     """Return the lines of a folder's page, below its title."""
     lines = automodule(package(folder))
-    for file in sorted((library / folder).glob("[!_]*.py")):
+    for file in sorted((LIBRARY / folder).glob("[!_]*.py")):
         lines += module(f"{package(folder)}.{file.stem}")
     return lines
 

@@ -55,9 +55,8 @@ def with_matched_noise(
     x: Tensor, *, source: Source, match: Match, generator: torch.Generator | None = None
 ) -> Degraded:
     """Pairs: clean images, and the same with matched noise, clipped as values in files are."""
-    noise = filtered(
-        unmatched_noise(source, x, generator=generator), torch.tensor(match.kernel, device=x.device)
-    )
+    noise = unmatched_noise(source, x, generator=generator)
+    noise = filtered(noise, torch.tensor(match.kernel, device=x.device))
     return Degraded(amplified(x, noise, torch.tensor(match.gain, device=x.device)), x)
 
 
